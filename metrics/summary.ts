@@ -1,16 +1,164 @@
 // Rows of results → one table: means with intervals by arm × solver × problem × level, and paired differences
-// against a reference arm over the same (image, seed).
+// against a reference arm over the same images, measurements and seeds.
+
+import {
+	type Interval,
+	type IntervalOptions,
+	meanInterval,
+	type PairedDifference,
+	pairedDifference,
+} from './statistics.ts';
 
 /** One reconstruction: what was inverted, how, and how well. `null`: not finite, or not known. */
 export interface ResultRow {
 	arm: string;
 	solver: string;
 	problem: string;
+	/** Strength of the problem: observed fraction, or factor. */
 	level: number;
 	image: string;
 	seed: number;
+	/** dB, data range 1. */
 	psnr: number | null;
 	ssim: number | null;
+	/** ‖Ax − y‖ / ‖y‖. */
 	residual: number | null;
 	seconds: number | null;
+}
+
+/** The columns of a row that are measured. */
+export const measures = ['psnr', 'ssim', 'residual', 'seconds'] as const;
+export type Measure = (typeof measures)[number];
+
+/** One cell of the comparison: an arm with a solver on a problem. */
+export interface SummaryRow {
+	arm: string;
+	solver: string;
+	problem: string;
+	level: number;
+	/** Images and rows behind it. */
+	images: number;
+	rows: number;
+	psnr: Interval | null;
+	ssim: Interval | null;
+	residual: Interval | null;
+	seconds: Interval | null;
+	/** This arm less the reference on the same (image, seed); `null` for the reference itself or without pairs. */
+	difference: SummaryDifference | null;
+}
+
+export type SummaryDifference = { reference: string } & Record<Measure, PairedDifference | null>;
+
+export interface SummaryOptions extends IntervalOptions {
+	/** The arm that the others are compared with; default: `vanilla` if it is there, else the first. */
+	reference?: string;
+}
+
+/**
+ * Groups rows by arm × solver × problem × level, in the order of first appearance. Intervals are over images: several
+ * seeds of one image are averaged first, because they are repeats and not independent samples of the test set. Values
+ * that are `null` or not finite are left out, together with their pair.
+ */
+export function summarise(rows: readonly ResultRow[], options: SummaryOptions = {}): SummaryRow[] {
+	const reference = options.reference ?? referenceArm(rows.map((row) => row.arm));
+	const groups = groupBy(rows, groupKey);
+	return [...groups.values()].map((group) => {
+		const { arm, solver, problem, level } = group[0] as ResultRow;
+		const others =
+			arm === reference ? [] : (groups.get(groupKey({ ...group[0], arm: reference } as ResultRow)) ?? []);
+		const values = (measure: Measure) => {
+			const sample = imageMeans(group, measure);
+			return sample.size > 0 ? meanInterval([...sample.values()], options) : null;
+		};
+		return {
+			arm,
+			solver,
+			problem,
+			level,
+			images: new Set(group.map((row) => row.image)).size,
+			rows: group.length,
+			psnr: values('psnr'),
+			ssim: values('ssim'),
+			residual: values('residual'),
+			seconds: values('seconds'),
+			difference: others.length > 0 ? differences(group, others, reference, options) : null,
+		};
+	});
+}
+
+/** The arm to compare with: `vanilla` when present, else the first named; empty without arms. */
+export function referenceArm(arms: readonly string[]): string {
+	return arms.includes('vanilla') ? 'vanilla' : (arms[0] ?? '');
+}
+
+/** What an interval of a difference says: `none` when it contains 0, `unknown` when there is no interval. */
+export function verdict(difference: Interval | null): 'higher' | 'lower' | 'none' | 'unknown' {
+	if (!difference || difference.low === null || difference.high === null) return 'unknown';
+	if (difference.low > 0) return 'higher';
+	return difference.high < 0 ? 'lower' : 'none';
+}
+
+function differences(
+	group: readonly ResultRow[],
+	others: readonly ResultRow[],
+	reference: string,
+	options: IntervalOptions,
+): SummaryDifference {
+	const partners = new Map(others.map((row) => [pairKey(row), row]));
+	const compare = (measure: Measure): PairedDifference | null => {
+		const pairs = group.flatMap((row) => {
+			const other = partners.get(pairKey(row));
+			return other && isNumber(row[measure]) && isNumber(other[measure]) ? [[row, other] as const] : [];
+		});
+		if (pairs.length === 0) return null;
+		const own = imageMeans(
+			pairs.map(([row]) => row),
+			measure,
+		);
+		const theirs = imageMeans(
+			pairs.map(([, row]) => row),
+			measure,
+		);
+		return pairedDifference(
+			[...own.values()],
+			[...own.keys()].map((image) => theirs.get(image) as number),
+			options,
+		);
+	};
+	return {
+		reference,
+		psnr: compare('psnr'),
+		ssim: compare('ssim'),
+		residual: compare('residual'),
+		seconds: compare('seconds'),
+	};
+}
+
+/** Mean over the seeds of each image. */
+function imageMeans(rows: readonly ResultRow[], measure: Measure): Map<string, number> {
+	const usable = rows.filter((row) => isNumber(row[measure]));
+	const byImage = groupBy(usable, (row) => row.image);
+	return new Map(
+		[...byImage].map(([image, repeats]) => [
+			image,
+			repeats.reduce((sum, row) => sum + (row[measure] as number), 0) / repeats.length,
+		]),
+	);
+}
+
+const isNumber = (value: number | null): value is number => Number.isFinite(value);
+
+const groupKey = (row: ResultRow): string => JSON.stringify([row.arm, row.solver, row.problem, row.level]);
+
+const pairKey = (row: ResultRow): string => JSON.stringify([row.image, row.seed]);
+
+/** Values by key, both in order of first appearance. */
+function groupBy<T>(values: readonly T[], key: (value: T) => string): Map<string, T[]> {
+	const groups = new Map<string, T[]>();
+	for (const value of values) {
+		const group = groups.get(key(value));
+		if (group) group.push(value);
+		else groups.set(key(value), [value]);
+	}
+	return groups;
 }

@@ -29,7 +29,7 @@ export const rowSchema = z.strictObject({
 	/** dB, data range 1. */
 	psnr: finiteOrNull,
 	ssim: finiteOrNull,
-	/** ‖Ax − y‖² / ‖y‖². */
+	/** ‖Ax − y‖ / ‖y‖, `residual` of metrics. */
 	residual: finiteOrNull,
 	/** Wall time of this image's share of its batch. */
 	seconds: finiteOrNull,
