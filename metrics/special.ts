@@ -63,14 +63,20 @@ function studentDensity(t: number, df: number): number {
 /** Quantile of Student's t: the t with P(T ≤ t) = p; p in (0, 1), df > 0; relative error below 1e-10. */
 export function studentQuantile(p: number, df: number): number {
 	if (!(p > 0 && p < 1) || !(df > 0)) return Number.NaN;
-	if (df === Number.POSITIVE_INFINITY) return normalQuantile(p);
 	if (p === 0.5) return 0;
+	if (df > 1e5) return nearNormalQuantile(p, df);
 	const t = solveTail(
 		Math.min(p, 1 - p),
 		(x) => studentTail(x, df),
 		(x) => studentDensity(x, df),
 	);
 	return p < 0.5 ? -t : t;
+}
+
+/** Student's quantile as an expansion about the normal one in 1/df (Fisher and Cornish 1960): the limit of many. */
+function nearNormalQuantile(p: number, df: number): number {
+	const z = normalQuantile(p);
+	return z + (z ** 3 + z) / (4 * df) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * df ** 2);
 }
 
 /** P(Z > z) of the standard normal, z ≥ 0. */
