@@ -1,0 +1,22 @@
+// problems: forward operators, the measurements they make, and files of them. One file per operator; adding one is a
+// file and a line in `operators`. Start with operator.ts (the contract), then measurement.ts.
+export {
+	decodeMeasurement,
+	encodeMeasurement,
+	joinMeasurements,
+	type Measurement,
+	type Measurements,
+	measure,
+	measurementPicture,
+	selectMeasurements,
+} from './measurement.ts';
+export { type ImageShape, type MeasurementKey, type Noise, type Operator, pixels } from './operator.ts';
+export { OperatorPrograms } from './programs.ts';
+export {
+	operatorFor,
+	operators,
+	type ProblemSpec,
+	parseProblem,
+	problemLevel,
+	problemSchema,
+} from './registry.ts';

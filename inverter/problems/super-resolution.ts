@@ -1,0 +1,49 @@
+// Super-resolution: y is a smaller copy of x, both sides divided by a whole factor.
+import { z } from 'zod';
+import { expected } from '../../errors/index.ts';
+import { atLeast, noiseField, type Operator } from './operator.ts';
+import { adjointSeparable, applySeparable, areaMatrix, bicubicMatrix } from './separable.ts';
+
+const schema = z.strictObject({
+	kind: z.literal('super-resolution'),
+	/** By how much each side is reduced. */
+	factor: z.int().min(2).max(32),
+	/**
+	 * box: mean of factor × factor pixels, sides must be multiples of it; area: the same for any side; bicubic:
+	 * antialiased, a = −0.5.
+	 */
+	filter: z.enum(['box', 'area', 'bicubic']).default('box'),
+	...noiseField,
+});
+
+const reduced = (side: number, factor: number): number => Math.floor(side / factor);
+
+export const superResolution: Operator<typeof schema> = {
+	kind: 'super-resolution',
+	summary: 'a copy reduced ×2 … ×32 by box average, area or antialiased bicubic; factor = by how much',
+	schema,
+	level: ({ factor }) => factor,
+	check({ factor, filter }, image) {
+		atLeast(factor, 'super-resolution', image);
+		const { height, width } = image;
+		if (filter === 'box' && (height % factor || width % factor)) {
+			throw expected(
+				`a factor that divides ${width} × ${height}`,
+				'super-resolution factor',
+				factor,
+				'Use `filter: area` for other sizes.',
+			);
+		}
+	},
+	measurementShape: ({ factor }, { height, width, channels }) => [
+		reduced(height, factor),
+		reduced(width, factor),
+		channels,
+	],
+	parameters({ factor, filter }, { height, width }) {
+		const matrix = filter === 'bicubic' ? bicubicMatrix : areaMatrix;
+		return { rows: matrix(height, reduced(height, factor)), columns: matrix(width, reduced(width, factor)) };
+	},
+	apply: applySeparable,
+	adjoint: adjointSeparable,
+};
