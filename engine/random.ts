@@ -132,7 +132,8 @@ export function stream(seed: number, name: string): RandomStream {
 			for (let row = 0; row < count; row++) {
 				let total = 0;
 				for (let i = row * n; i < (row + 1) * n; i++) total -= Math.log((source[i]! + 0.5) / 2 ** 32);
-				for (let i = row * n; i < (row + 1) * n; i++) out[i] = -Math.log((source[i]! + 0.5) / 2 ** 32) / total;
+				for (let i = row * n; i < (row + 1) * n; i++)
+					out[i] = -Math.log((source[i]! + 0.5) / 2 ** 32) / total;
 			}
 			return out;
 		},

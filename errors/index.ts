@@ -80,7 +80,11 @@ export class RtilError extends Error {
 
 /** `expected('a ratio in (0, 1]', 'problems[0].ratio', 1.5)`: the one sentence for a value that is not allowed. */
 export function expected(what: string, name: string, received: unknown, remedy = ''): RtilError {
-	return new RtilError('INVALID_INPUT', `Expected ${what} for ${name} but received ${show(received)}`, remedy);
+	return new RtilError(
+		'INVALID_INPUT',
+		`Expected ${what} for ${name} but received ${show(received)}`,
+		remedy,
+	);
 }
 
 /** A value as a person would write it, cut to a readable length. */
