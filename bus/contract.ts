@@ -60,7 +60,7 @@ export interface BusTiming {
 export interface BusOptions {
 	/** `nats://[user:password@|token@]host:port` or `tls://…`. */
 	url: string;
-	/** Who connects: shown by the server's monitoring, holder of leases, `node` of events. */
+	/** Who connects, `[A-Za-z0-9_-]`: the `node` of jobs and events, the holder of leases. Unique among live nodes. */
 	name: string;
 	/** Folder for blobs fetched from the store. Needed by `getBlobFile` without a path. */
 	cache?: string;
@@ -105,15 +105,16 @@ export interface KvChange<T> {
 	live: boolean;
 }
 
-/** Typed values under dotted keys (`[A-Za-z0-9_-]` and dots), written by compare-and-set. */
+/** Typed values under dotted keys (`[A-Za-z0-9_-]` and dots), written by compare-and-set. A server that is away is
+ * waited for, `patience` milliseconds (default 30 000), then UNAVAILABLE is thrown. */
 export interface KvStore<T> {
 	get(key: string): Promise<KvEntry<T> | null>;
 	/** Writes a key that must not exist; returns its revision. Throws ALREADY_EXISTS. */
 	create(key: string, value: T): Promise<number>;
 	/** Writes a key that must still be at `revision`; returns the new one. Throws CONFLICT. */
-	update(key: string, value: T, revision: number): Promise<number>;
+	update(key: string, value: T, revision: number, patience?: number): Promise<number>;
 	/** Writes regardless. */
-	put(key: string, value: T): Promise<number>;
+	put(key: string, value: T, patience?: number): Promise<number>;
 	/** Deletes; with a revision only if still there, else throws CONFLICT. */
 	delete(key: string, revision?: number): Promise<void>;
 	/** All entries whose key matches (`*` one token, `>` the rest). Default all. */
@@ -167,7 +168,7 @@ export interface Bus {
 	readonly url: string;
 	readonly name: string;
 	readonly clock: Clock;
-	/** Version of the server, and whether it waits for the disk is the server's own setting. */
+	/** For example `2.15.1`. */
 	readonly serverVersion: string;
 	/** Ends the connection after what is under way has been sent. */
 	close(): Promise<void>;
@@ -302,9 +303,8 @@ export interface WorkerContext {
 export type WorkerHandler = (payload: never, context: WorkerContext) => unknown;
 
 export interface NodeOptions {
+	/** The connection; its name is the node's. */
 	bus: Bus;
-	/** Unique among the nodes that are alive: `[A-Za-z0-9_-]`. */
-	name: string;
 	/** The resource class whose jobs it takes: `train` or `invert`. */
 	jobClass: string;
 	/** The worker that does the jobs. The caller stops it. */

@@ -41,6 +41,8 @@ export interface JobRecord {
 	failure: Failure | null;
 	submittedAt: number;
 	updatedAt: number;
+	/** Position in the work queue of the message that began the last attempt. */
+	sequence: number;
 }
 
 export interface JobResult {
