@@ -1,0 +1,174 @@
+// The folder of a run: evidence on disk, written by whoever follows the run. `events.jsonl` is the truth: one line an
+// event, with its position in the stream. The other line files are made from it, so a follower that was killed between
+// two writes, and a second one that attaches later, leave the same files.
+import { type FileHandle, mkdir, open, readFile, rename, truncate, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { FollowedEvent } from '../bus/index.ts';
+import { type MetricsLine, runFiles } from '../report/inputs.ts';
+
+/** Names inside the folder, beside those of `runFiles`. */
+export const runFileNames = {
+	/** As it was given. */
+	experiment: 'experiment.yaml',
+	events: 'events.jsonl',
+	log: 'log.jsonl',
+	checkpoints: (arm: string): string => `arms/${arm}/checkpoints`,
+} as const;
+
+/** The numbers of a training step, as a trainer sends them. */
+export interface ProgressEvent {
+	type: 'progress';
+	arm: string;
+	step: number;
+	steps: number;
+	images: number;
+	losses: Record<string, number | null>;
+	imagesPerSecond: number | null;
+	secondsLeft: number | null;
+	phase?: string;
+}
+
+export interface RunRecorder extends AsyncDisposable {
+	readonly dir: string;
+	/** The position to go on from: one after the last event written, or the start. */
+	readonly from: number | 'start';
+	/** Writes an event and what follows from it; one that was written already is passed over. */
+	record(event: FollowedEvent): Promise<void>;
+}
+
+/** Opens a run's folder, makes it if missing, and mends what a killed writer left half-written. */
+export async function openRunDirectory(dir: string): Promise<RunRecorder> {
+	await mkdir(dir, { recursive: true });
+	const recorder = new Recorder(dir);
+	await recorder.begin();
+	return recorder;
+}
+
+/** Writes a file whole or not at all. */
+export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
+	await mkdir(path.dirname(file), { recursive: true });
+	const draft = `${file}.${process.pid}.part`;
+	await writeFile(draft, content);
+	await rename(draft, file);
+}
+
+/** The objects of a JSON-lines file; a torn last line is left out. Missing file: none. */
+export async function readLines<T>(file: string): Promise<T[]> {
+	const text = await readFile(file, 'utf8').catch(() => '');
+	return text
+		.slice(0, text.lastIndexOf('\n') + 1)
+		.split('\n')
+		.filter(Boolean)
+		.map((line) => JSON.parse(line) as T);
+}
+
+interface EventLine {
+	sequence: number;
+	time: number;
+	kind: string;
+	job: string;
+	node: string;
+	data: Record<string, unknown>;
+}
+
+class Recorder implements RunRecorder {
+	readonly dir: string;
+	#sequence = 0;
+	readonly #files = new Map<string, FileHandle>();
+	/** Last step written for each arm: a job that was taken up again repeats some. */
+	readonly #metrics = new Map<string, MetricsLine[]>();
+
+	constructor(dir: string) {
+		this.dir = dir;
+	}
+
+	get from(): number | 'start' {
+		return this.#sequence === 0 ? 'start' : this.#sequence + 1;
+	}
+
+	async begin(): Promise<void> {
+		const file = path.join(this.dir, runFileNames.events);
+		const text = await readFile(file, 'utf8').catch(() => '');
+		const whole = text.lastIndexOf('\n') + 1;
+		if (whole < text.length) await truncate(file, Buffer.byteLength(text.slice(0, whole)));
+		const logged: string[] = [];
+		for (const line of await readLines<EventLine>(file)) {
+			this.#sequence = Math.max(this.#sequence, line.sequence);
+			if (line.kind === 'progress') this.#keep(line.data as unknown as ProgressEvent, line.time);
+			if (line.kind === 'log') logged.push(logLine(line));
+		}
+		for (const arm of this.#metrics.keys()) await this.#rewriteMetrics(arm);
+		if (logged.length) await writeWhole(path.join(this.dir, runFileNames.log), logged.join(''));
+	}
+
+	async record(event: FollowedEvent): Promise<void> {
+		if (event.sequence <= this.#sequence) return;
+		const { sequence, at: time, kind, job, node } = event;
+		const data: Record<string, unknown> = { ...event.data };
+		if (kind === 'sample') {
+			const { arm, step, png } = event.data as unknown as { arm: string; step: number; png: Uint8Array };
+			const name = runFiles.sample(arm, step);
+			await writeWhole(path.join(this.dir, name), png);
+			data.png = name;
+		}
+		for (const [key, value] of Object.entries(data)) if (value instanceof Uint8Array) delete data[key];
+		const line: EventLine = { sequence, time, kind, job, node, data };
+		if (kind === 'log') await this.#append(runFileNames.log, logLine(line));
+		if (kind === 'progress') await this.#recordProgress(event.data as unknown as ProgressEvent, time);
+		// Last: an event counts as written when all that follows from it is.
+		await this.#append(runFileNames.events, `${JSON.stringify(line)}\n`);
+		this.#sequence = sequence;
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		for (const file of this.#files.values()) await file.close();
+		this.#files.clear();
+	}
+
+	async #recordProgress(event: ProgressEvent, time: number): Promise<void> {
+		const wentOn = this.#keep(event, time);
+		if (wentOn === 'repeats') await this.#rewriteMetrics(event.arm);
+		if (wentOn === 'next') {
+			await this.#append(
+				runFiles.metrics(event.arm),
+				`${JSON.stringify(this.#metrics.get(event.arm)!.at(-1))}\n`,
+			);
+		}
+	}
+
+	/** Adds a line of metrics, in the place of those that a job taken up again repeats. */
+	#keep(event: ProgressEvent, time: number): 'next' | 'repeats' | 'nothing' {
+		const { arm, step, images, losses, imagesPerSecond } = event;
+		if (!losses || Object.keys(losses).length === 0) return 'nothing';
+		const lines = this.#metrics.get(arm) ?? [];
+		this.#metrics.set(arm, lines);
+		const before = lines.length;
+		while (lines.length && lines.at(-1)!.step >= step) lines.pop();
+		const repeats = lines.length < before;
+		lines.push({ step, images, losses, imagesPerSecond, time });
+		return repeats ? 'repeats' : 'next';
+	}
+
+	async #rewriteMetrics(arm: string): Promise<void> {
+		const name = runFiles.metrics(arm);
+		await this.#files.get(name)?.close();
+		this.#files.delete(name);
+		const lines = this.#metrics.get(arm)!;
+		await writeWhole(path.join(this.dir, name), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+	}
+
+	async #append(name: string, text: string): Promise<void> {
+		let file = this.#files.get(name);
+		if (!file) {
+			const full = path.join(this.dir, name);
+			await mkdir(path.dirname(full), { recursive: true });
+			file = await open(full, 'a');
+			this.#files.set(name, file);
+		}
+		await file.appendFile(text);
+	}
+}
+
+function logLine({ time, node, data }: EventLine): string {
+	return `${JSON.stringify({ time, node, level: data.level, text: data.text })}\n`;
+}
