@@ -14,4 +14,4 @@ export { msssim, ssim } from './ssim.ts';
 export type { IntegerSource, Interval, IntervalOptions, PairedDifference } from './statistics.ts';
 export { bootstrapInterval, meanInterval, pairedDifference, signTest } from './statistics.ts';
 export type { Measure, ResultRow, SummaryDifference, SummaryOptions, SummaryRow } from './summary.ts';
-export { measures, referenceArm, summarise, verdict } from './summary.ts';
+export { imageDifferences, measures, referenceArm, summarise, verdict } from './summary.ts';

@@ -98,32 +98,45 @@ export function verdict(difference: Interval | null): 'higher' | 'lower' | 'none
 	return difference.high < 0 ? 'lower' : 'none';
 }
 
+/** The difference group − others for each image that both have, several seeds averaged. */
+export function imageDifferences(
+	group: readonly ResultRow[],
+	others: readonly ResultRow[],
+	measure: Measure,
+): Map<string, number> {
+	const { own, theirs } = pairedMeans(group, others, measure);
+	return new Map([...own].map(([image, value]) => [image, value - (theirs.get(image) as number)]));
+}
+
+function pairedMeans(group: readonly ResultRow[], others: readonly ResultRow[], measure: Measure) {
+	const partners = new Map(others.map((row) => [pairKey(row), row]));
+	const pairs = group.flatMap((row) => {
+		const other = partners.get(pairKey(row));
+		return other && isNumber(row[measure]) && isNumber(other[measure]) ? [[row, other] as const] : [];
+	});
+	return {
+		own: imageMeans(
+			pairs.map(([row]) => row),
+			measure,
+		),
+		theirs: imageMeans(
+			pairs.map(([, row]) => row),
+			measure,
+		),
+	};
+}
+
 function differences(
 	group: readonly ResultRow[],
 	others: readonly ResultRow[],
 	reference: string,
 	options: IntervalOptions,
 ): SummaryDifference {
-	const partners = new Map(others.map((row) => [pairKey(row), row]));
 	const compare = (measure: Measure): PairedDifference | null => {
-		const pairs = group.flatMap((row) => {
-			const other = partners.get(pairKey(row));
-			return other && isNumber(row[measure]) && isNumber(other[measure]) ? [[row, other] as const] : [];
-		});
-		if (pairs.length === 0) return null;
-		const own = imageMeans(
-			pairs.map(([row]) => row),
-			measure,
-		);
-		const theirs = imageMeans(
-			pairs.map(([, row]) => row),
-			measure,
-		);
-		return pairedDifference(
-			[...own.values()],
-			[...own.keys()].map((image) => theirs.get(image) as number),
-			options,
-		);
+		const { own, theirs } = pairedMeans(group, others, measure);
+		if (own.size === 0) return null;
+		const partners = [...own.keys()].map((image) => theirs.get(image) as number);
+		return pairedDifference([...own.values()], partners, options);
 	};
 	return {
 		reference,
