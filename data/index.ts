@@ -3,6 +3,7 @@
 export { fromBuffer, openFile, type RandomAccess } from './archive/access.ts';
 export { openZip, type ZipEntry } from './archive/zip.ts';
 export { type Dataset, openDataset } from './dataset.ts';
+export { type GenerateFacesOptions, generateFaces } from './faces/folder.ts';
 export { drawFace } from './faces/index.ts';
 export {
 	type DecodeOptions,
@@ -15,4 +16,4 @@ export {
 } from './image.ts';
 export { type PreparedDataset, type PrepareOptions, prepareDataset, type Skipped } from './prepare.ts';
 export { type BatchPlan, batchFlips, batchIndices, batchSampler } from './sampling.ts';
-export { type DataSpec, dataSpec } from './spec.ts';
+export { type DataSpec, dataSpec, type FacesSpec, type FolderSpec } from './spec.ts';

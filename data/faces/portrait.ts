@@ -1,6 +1,8 @@
 // One portrait as SVG: background, hair behind, clothes, head, features, hair above. The order is the painting's.
+
+import { beard, brows, eyes, glasses, mouth, nose } from './features.ts';
 import { hairAbove, hairBehind, hat } from './hair.ts';
-import { beard, brows, ears, eyes, glasses, mouth, neck, nose, skin, skinTones } from './head.ts';
+import { ears, neck, skin, skinTones } from './head.ts';
 import type { Person } from './person.ts';
 import { CANVAS, makePose, type Pose } from './pose.ts';
 import {

@@ -1,6 +1,9 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import test from 'ava';
 import sharp from 'sharp';
-import { drawFace } from '../../data/index.ts';
+import { drawFace, generateFaces } from '../../data/index.ts';
 
 async function pixels(svg: string): Promise<Buffer> {
 	return sharp(Buffer.from(svg)).removeAlpha().raw().toBuffer();
@@ -38,4 +41,23 @@ test('the eyes lie where FFHQ has them: the mean face is darker there than on th
 	}
 	const at = (x: number, y: number) => mean[Math.round(y * size) * size + Math.round(x * size)]!;
 	for (const x of [0.37, 0.63]) t.true(at(x, 0.48) < 0.9 * at(x, 0.58));
+});
+
+test('a folder of faces appears whole or not at all', async (t) => {
+	const dir = await mkdtemp(path.join(tmpdir(), 'rtil-faces-'));
+	t.teardown(() => rm(dir, { recursive: true, force: true }));
+	const faces = { dir: path.join(dir, 'faces'), count: 20, resolution: 16, seed: 1 };
+	const stop = new AbortController();
+	await t.throwsAsync(generateFaces({ ...faces, signal: stop.signal, onProgress: () => stop.abort() }), {
+		code: 'CANCELLED',
+	});
+	t.deepEqual(await readdir(dir), []);
+	await generateFaces(faces);
+	t.is((await readdir(faces.dir)).length, 20);
+	t.deepEqual(
+		await sharp(path.join(faces.dir, 'face-3.png')).raw().toBuffer(),
+		await pixels(drawFace(1, 3, 16)),
+	);
+	await t.throwsAsync(generateFaces(faces), { code: 'ALREADY_EXISTS' });
+	t.deepEqual(await readdir(dir), ['faces']);
 });

@@ -1,0 +1,33 @@
+// What is saved, where, under which name: folders of safetensors files with a manifest, written whole or not at all and
+// checked when read. May import errors and the engine's contract. Start reading at manifest.ts, then folder.ts.
+export {
+	assembleCheckpoint,
+	checkpointFiles,
+	readGroup,
+	readManifest,
+	verifyCheckpoint,
+	writeCheckpoint,
+} from './folder.ts';
+export {
+	type CheckpointFields,
+	type CheckpointManifest,
+	checkpointId,
+	checkpointManifest,
+	parseManifest,
+	requireArchitecture,
+} from './manifest.ts';
+export {
+	applyRetention,
+	checkpointName,
+	latestCheckpoint,
+	listCheckpoints,
+	type Retention,
+	type StoredCheckpoint,
+} from './retention.ts';
+export {
+	bfloatToNumber,
+	decodeSafetensors,
+	encodeSafetensors,
+	halfToNumber,
+	readSafetensorsHeader,
+} from './safetensors.ts';
