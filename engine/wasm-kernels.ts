@@ -15,30 +15,45 @@ interface ConvolutionAttributes {
 	dataFormat: 'NHWC' | 'NCHW';
 }
 
+interface FilterGradientAttributes extends ConvolutionAttributes {
+	filterShape: Size4;
+}
+
+interface InputGradientAttributes extends ConvolutionAttributes {
+	inputShape: Size4;
+}
+
 /** Registers them for the open wasm backend; again is the same as once. */
 export function registerTrainingKernels(): void {
-	replaceKernel('Conv2DBackpropFilter', ({ x, dy }, attrs) => filterGradient(x as tf.Tensor4D, dy as tf.Tensor4D, attrs));
-	replaceKernel('Conv2DBackpropInput', ({ dy, filter }, attrs) =>
+	replaceKernel('Conv2DBackpropFilter', ({ x, dy }, attrs: FilterGradientAttributes) =>
+		filterGradient(x as tf.Tensor4D, dy as tf.Tensor4D, attrs),
+	);
+	replaceKernel('Conv2DBackpropInput', ({ dy, filter }, attrs: InputGradientAttributes) =>
 		inputGradient(dy as tf.Tensor4D, filter as tf.Tensor4D, attrs),
 	);
-	replaceKernel('UnsortedSegmentSum', ({ x, segmentIds }, { numSegments }) =>
-		segmentSum(x!, segmentIds!, numSegments as number),
+	replaceKernel('UnsortedSegmentSum', ({ x, segmentIds }, { numSegments }: { numSegments: number }) =>
+		segmentSum(x!, segmentIds!, numSegments),
 	);
 	replaceMatMul();
 }
 
-function replaceKernel(kernelName: string, run: (inputs: Inputs, attrs: never) => tf.Tensor): void;
-function replaceKernel(kernelName: string, run: (inputs: Inputs, attrs: Record<string, unknown>) => tf.Tensor): void;
-function replaceKernel(kernelName: string, run: (inputs: Inputs, attrs: never) => tf.Tensor): void {
+function replaceKernel<Attributes>(
+	kernelName: string,
+	run: (inputs: Inputs, attrs: Attributes) => tf.Tensor,
+): void {
 	if (tf.getKernel(kernelName, 'wasm')) tf.unregisterKernel(kernelName, 'wasm');
 	tf.registerKernel({
 		kernelName,
 		backendName: 'wasm',
-		kernelFunc: ({ inputs, attrs }) => tf.tidy(() => run(inputs as unknown as Inputs, attrs as never)),
+		kernelFunc: ({ inputs, attrs }) => tf.tidy(() => run(inputs as unknown as Inputs, attrs as Attributes)),
 	});
 }
 
-function geometry(inputShape: Size4, filterShape: Size4, attrs: ConvolutionAttributes): tf.backend_util.Conv2DInfo {
+function geometry(
+	inputShape: Size4,
+	filterShape: Size4,
+	attrs: ConvolutionAttributes,
+): tf.backend_util.Conv2DInfo {
 	const { strides, pad, dimRoundingMode, dataFormat } = attrs;
 	if (dataFormat === 'NCHW') throw new RangeError('The wasm engine has convolutions of NHWC only');
 	return tf.backend_util.computeConv2DInfo(inputShape, filterShape, strides, 1, pad, dimRoundingMode);
@@ -48,7 +63,7 @@ function geometry(inputShape: Size4, filterShape: Size4, attrs: ConvolutionAttri
  * Adjoint of a convolution in its filter: for each tap, a matrix product of the input under the tap with dy.
  * x [N, H, W, I] and dy [N, H', W', O] give [kh, kw, I, O].
  */
-function filterGradient(x: tf.Tensor4D, dy: tf.Tensor4D, attrs: ConvolutionAttributes & { filterShape: Size4 }): tf.Tensor {
+function filterGradient(x: tf.Tensor4D, dy: tf.Tensor4D, attrs: FilterGradientAttributes): tf.Tensor {
 	const info = geometry(x.shape, attrs.filterShape, attrs);
 	const { batchSize: n, outHeight, outWidth, inChannels, outChannels, strideHeight, strideWidth } = info;
 	const [kh, kw] = attrs.filterShape;
@@ -57,7 +72,13 @@ function filterGradient(x: tf.Tensor4D, dy: tf.Tensor4D, attrs: ConvolutionAttri
 	// The input as far as taps reach, in whole strides, split into its phases once: [I, N, rows, columns] each.
 	const rows = outHeight + Math.floor((kh - 1) / strideHeight);
 	const columns = outWidth + Math.floor((kw - 1) / strideWidth);
-	const reached = fit(x, info.padInfo.top, rows * strideHeight, info.padInfo.left, columns * strideWidth);
+	const reached = padOrCut(
+		x,
+		info.padInfo.top,
+		rows * strideHeight,
+		info.padInfo.left,
+		columns * strideWidth,
+	);
 	const phases = new Map<number, tf.Tensor4D>();
 	const phase = (i: number, j: number): tf.Tensor4D => {
 		const key = i * strideWidth + j;
@@ -86,23 +107,35 @@ function filterGradient(x: tf.Tensor4D, dy: tf.Tensor4D, attrs: ConvolutionAttri
  * Adjoint of a convolution in its input (transposed convolution), as a forward convolution: dy spread by the stride,
  * with the filter turned and its channels exchanged. dy [N, H', W', O] gives [N, H, W, I].
  */
-function inputGradient(dy: tf.Tensor4D, filter: tf.Tensor4D, attrs: ConvolutionAttributes & { inputShape: Size4 }): tf.Tensor {
+function inputGradient(dy: tf.Tensor4D, filter: tf.Tensor4D, attrs: InputGradientAttributes): tf.Tensor {
 	const info = geometry(attrs.inputShape, filter.shape, attrs);
 	const [, height, width] = attrs.inputShape;
 	const [kh, kw] = filter.shape;
 	const turned = tf.transpose(tf.reverse(filter, [0, 1]), [0, 1, 3, 2]);
 	const spread = spreadOut(dy, info.strideHeight, info.strideWidth);
-	const fitted = fit(spread, kh - 1 - info.padInfo.top, height + kh - 1, kw - 1 - info.padInfo.left, width + kw - 1);
-	return tf.conv2d(fitted, turned, 1, 'valid');
+	const placed = padOrCut(
+		spread,
+		kh - 1 - info.padInfo.top,
+		height + kh - 1,
+		kw - 1 - info.padInfo.left,
+		width + kw - 1,
+	);
+	return tf.conv2d(placed, turned, 1, 'valid');
 }
 
 /** Moves an image down and right by (top, left), negative is up and left, and pads or cuts it to height × width. */
-function fit(x: tf.Tensor4D, top: number, height: number, left: number, width: number): tf.Tensor4D {
+function padOrCut(x: tf.Tensor4D, top: number, height: number, left: number, width: number): tf.Tensor4D {
 	const [n, h, w, c] = x.shape;
 	const bottom = height - h - top;
 	const right = width - w - left;
-	const kept: Size4 = [n, h + Math.min(top, 0) + Math.min(bottom, 0), w + Math.min(left, 0) + Math.min(right, 0), c];
-	const cut = kept[1] < h || kept[2] < w ? tf.slice(x, [0, Math.max(-top, 0), Math.max(-left, 0), 0], kept) : x;
+	const kept: Size4 = [
+		n,
+		h + Math.min(top, 0) + Math.min(bottom, 0),
+		w + Math.min(left, 0) + Math.min(right, 0),
+		c,
+	];
+	const cut =
+		kept[1] < h || kept[2] < w ? tf.slice(x, [0, Math.max(-top, 0), Math.max(-left, 0), 0], kept) : x;
 	if (cut.shape[1] === height && cut.shape[2] === width) return cut;
 	return tf.pad(cut, [
 		[0, 0],
@@ -150,50 +183,53 @@ function segmentSum(x: tf.Tensor, segmentIds: tf.Tensor, numSegments: number): t
 /** Products per matrix of a batch from which it pays to hand each to XNNPACK by itself. */
 const WORTH_A_CALL = 2 ** 16;
 
-let shippedMatMul: tf.KernelFunc | undefined;
+/** The backend's own matrix product, under a name of its own. */
+const PlainMatMul = 'RtilPlainMatMul';
 
 /** XNNPACK serves one untransposed product at a time: operands are transposed first, batches taken apart. */
 function replaceMatMul(): void {
-	if (shippedMatMul) return;
-	shippedMatMul = tf.getKernel('BatchMatMul', 'wasm').kernelFunc;
-	const shipped = shippedMatMul;
-	tf.unregisterKernel('BatchMatMul', 'wasm');
-	tf.registerKernel({
-		kernelName: 'BatchMatMul',
-		backendName: 'wasm',
-		kernelFunc: ({ inputs, attrs, backend }) => {
-			const { a, b } = inputs as unknown as { a: tf.Tensor; b: tf.Tensor };
-			const { transposeA, transposeB } = attrs as { transposeA: boolean; transposeB: boolean };
-			const plain = (left: tf.TensorInfo, right: tf.TensorInfo, ta = false, tb = false): tf.Tensor =>
-				shipped({ inputs: { a: left, b: right }, attrs: { transposeA: ta, transposeB: tb }, backend }) as tf.Tensor;
-			const batchA = tf.util.sizeFromShape(a.shape.slice(0, -2));
-			const batchB = tf.util.sizeFromShape(b.shape.slice(0, -2));
-			if (batchA === 1 && batchB === 1 && !transposeA && !transposeB) return plain(a, b);
-			const k = a.shape.at(transposeA ? -2 : -1)!;
-			const m = a.shape.at(transposeA ? -1 : -2)!;
-			const n = b.shape.at(transposeB ? -2 : -1)!;
-			if (m * n * k < WORTH_A_CALL) return plain(a, b, transposeA, transposeB);
-			return tf.tidy(() => {
-				const left = transposeA ? swapLastTwo(a) : a;
-				const right = transposeB ? swapLastTwo(b) : b;
-				const batch = tf.broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
-				return tf.reshape(productOfBatches(left, right, plain), [...batch, m, n]);
-			});
+	if (tf.getKernel(PlainMatMul, 'wasm')) return;
+	tf.registerKernel({ ...tf.getKernel('BatchMatMul', 'wasm'), kernelName: PlainMatMul });
+	replaceKernel(
+		'BatchMatMul',
+		({ a, b }, { transposeA, transposeB }: { transposeA: boolean; transposeB: boolean }) => {
+			const k = a!.shape.at(transposeA ? -2 : -1)!;
+			const m = a!.shape.at(transposeA ? -1 : -2)!;
+			const n = b!.shape.at(transposeB ? -2 : -1)!;
+			const single = a!.size === m * k && b!.size === k * n;
+			if ((single && !transposeA && !transposeB) || m * n * k < WORTH_A_CALL) {
+				return plainProduct(a!, b!, transposeA, transposeB);
+			}
+			const left = transposeA ? swapLastTwo(a!) : a!;
+			const right = transposeB ? swapLastTwo(b!) : b!;
+			const batch = tf.broadcast_util.assertAndGetBroadcastShape(
+				a!.shape.slice(0, -2),
+				b!.shape.slice(0, -2),
+			);
+			return tf.reshape(productOfBatches(left, right), [...batch, m, n]);
 		},
-	});
+	);
 }
 
-function productOfBatches(left: tf.Tensor, right: tf.Tensor, plain: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor): tf.Tensor {
+function plainProduct(a: tf.Tensor, b: tf.Tensor, transposeA = false, transposeB = false): tf.Tensor {
+	return tf.engine().runKernel(PlainMatMul, { a, b }, { transposeA, transposeB }) as tf.Tensor;
+}
+
+function productOfBatches(left: tf.Tensor, right: tf.Tensor): tf.Tensor {
 	const [m, k] = left.shape.slice(-2) as [number, number];
 	const n = right.shape.at(-1)!;
 	const lefts = left.size / (m * k);
 	const rights = right.size / (k * n);
 	// One right operand for all: the batch is only more rows.
-	if (rights === 1) return plain(tf.reshape(left, [lefts * m, k]), tf.reshape(right, [k, n]));
-	if (lefts !== 1 && lefts !== rights) return plain(left, right);
+	if (rights === 1) return plainProduct(tf.reshape(left, [lefts * m, k]), tf.reshape(right, [k, n]));
+	if (lefts !== 1 && lefts !== rights) return plainProduct(left, right);
 	const rowsOf = (x: tf.Tensor, count: number, i: number, rows: number): tf.Tensor =>
-		count === 1 ? tf.reshape(x, [rows, -1]) : tf.slice(tf.reshape(x, [count * rows, -1]), [i * rows, 0], [rows, -1]);
-	const products = Array.from({ length: rights }, (_, i) => plain(rowsOf(left, lefts, i, m), rowsOf(right, rights, i, k)));
+		count === 1
+			? tf.reshape(x, [rows, -1])
+			: tf.slice(tf.reshape(x, [count * rows, -1]), [i * rows, 0], [rows, -1]);
+	const products = Array.from({ length: rights }, (_, i) =>
+		plainProduct(rowsOf(left, lefts, i, m), rowsOf(right, rights, i, k)),
+	);
 	return tf.concat(products, 0);
 }
 

@@ -22,8 +22,11 @@ function workerClass(source: string, moduleFile: string): typeof workerThreads.W
 	return class extends workerThreads.Worker {
 		constructor(_address: string | URL) {
 			super(source, { eval: true });
-			this.unref(); // An idle worker must not keep the process.
+			this.unref();
 		}
+
+		/** The pool's threads wait for work for ever: they must not keep the process. */
+		override ref(): void {}
 
 		override postMessage(message: unknown, transfer?: readonly workerThreads.Transferable[]): void {
 			super.postMessage(isLoad(message) ? { ...message, urlOrBlob: moduleFile } : message, transfer);

@@ -1,6 +1,7 @@
 // The wasm engine: tfjs-backend-wasm made fit for training. It starts its threads in Node (wasm-threads.ts), adds the
 // kernels that training needs (wasm-kernels.ts), and turns an allocation that failed, which the backend would carry on
 // with silently, into an error. Nothing but npm is needed: this is the floor that always works.
+import { createRequire } from 'node:module';
 import * as wasm from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { expected, RtilError } from '../errors/index.ts';
@@ -27,10 +28,16 @@ interface WasmBackend extends tf.KernelBackend {
  * @throws INVALID_INPUT for threads below 1, ENVIRONMENT when WebAssembly with SIMD is missing
  */
 export async function openWasm({ threads }: WasmOptions): Promise<{ threads: number }> {
-	if (!Number.isInteger(threads) || threads < 1) throw expected('a whole number of at least 1', 'threads', threads);
+	if (!Number.isInteger(threads) || threads < 1)
+		throw expected('a whole number of at least 1', 'threads', threads);
 	if (!tf.engine().backendNames().includes('wasm') || !(await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT'))) {
-		throw new RtilError('ENVIRONMENT', 'This Node.js has no WebAssembly with SIMD', 'Use Node.js 20.19 or newer');
+		throw new RtilError(
+			'ENVIRONMENT',
+			'This Node.js has no WebAssembly with SIMD',
+			'Use Node.js 20.19 or newer',
+		);
 	}
+	registerStockGradients();
 	await withoutProcessListeners(async () => {
 		if (threads > 1 && (await startsThreaded(threads))) return;
 		wasm.setThreadsCount(1);
@@ -39,6 +46,15 @@ export async function openWasm({ threads }: WasmOptions): Promise<{ threads: num
 	refuseFailedAllocations(tf.backend() as WasmBackend);
 	registerTrainingKernels();
 	return { threads: wasm.getThreadsCount() };
+}
+
+/**
+ * tfjs-core's Node bundle comes without gradients; the union package registers them. It is the one that tfjs-node
+ * brings, so that both see the same core.
+ */
+function registerStockGradients(): void {
+	const require = createRequire(import.meta.url);
+	createRequire(require.resolve('@tensorflow/tfjs-node-gpu/package.json'))('@tensorflow/tfjs');
 }
 
 async function startsThreaded(threads: number): Promise<boolean> {
@@ -74,8 +90,8 @@ function refuseFailedAllocations(backend: WasmBackend): void {
 	const module = backend.wasm;
 	if (guarded.has(module)) return;
 	guarded.add(module);
-	const allocate = module._malloc.bind(module);
-	module._malloc = (bytes) => {
+	let allocate = module._malloc;
+	const allocateOrThrow = (bytes: number): number => {
 		const address = bytes > LARGEST_BLOCK ? 0 : allocate(bytes);
 		if (address !== 0 || bytes === 0) return address;
 		const asked = (bytes / 2 ** 20).toFixed(0);
@@ -86,4 +102,11 @@ function refuseFailedAllocations(backend: WasmBackend): void {
 			'Use a smaller batch, resolution or width, or the native engine (npm run setup)',
 		);
 	};
+	Object.defineProperty(module, '_malloc', {
+		get: () => allocateOrThrow,
+		// The module puts the compiled function there when it is called first.
+		set: (compiled: typeof allocate) => {
+			allocate = compiled;
+		},
+	});
 }
