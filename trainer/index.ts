@@ -1,0 +1,12 @@
+// Losses, regularisers and the training loop; worker.ts is what a trainer node runs. Imports engine, models, data,
+// checkpoints, bus (the worker's side only) and errors. Start reading at train.ts.
+export { type ArmConfig, armConfigSchema, type TrainingConfig } from './config.ts';
+export { type Arm, buildArm } from './program.ts';
+export {
+	type Interval,
+	secondsPerStep,
+	type TrainOptions,
+	type TrainResult,
+	trainArm,
+	type TrainingEvent,
+} from './train.ts';
