@@ -6,16 +6,34 @@ import path from 'node:path';
 import { z } from 'zod';
 import { dataSpec } from '../data/index.ts';
 import { RtilError } from '../errors/index.ts';
+import { parseSolver, problemLevel, problemSchema, solvers } from '../inverter/index.ts';
+import { family, stylegan2Generator } from '../models/index.ts';
+import { armConfigSchema, buildArm } from '../trainer/index.ts';
 import { budgetSchema, parseMinutes } from './budget.ts';
 import { checkSource, parseSource, type Source } from './source.ts';
 
-// Placeholders until the rooms that own them land.
-const armConfigSchema = z.looseObject({
-	name: z.string(),
-	training: z.looseObject({ batch: z.int().min(1) }),
-});
-const problemSchema = z.looseObject({ kind: z.string() });
-const solverSchema = z.looseObject({ kind: z.string() });
+/** A solver by its kind, a preset, and options that override it; complete when resolved. */
+export const solverSchema = z
+	.discriminatedUnion('kind', solverForms())
+	.transform((given): { kind: string; preset: string; [option: string]: unknown } => {
+		const { kind, preset, options } = parseSolver(given);
+		return { kind, preset, ...options };
+	});
+
+function solverForms(): [z.ZodObject, ...z.ZodObject[]] {
+	const forms = solvers.map(({ kind, presets, schema }) => {
+		const options = (schema as unknown as z.ZodObject).partial();
+		return z.strictObject({
+			kind: z.literal(kind),
+			preset: z
+				.enum(Object.keys(presets))
+				.optional()
+				.describe('Options by name; those given here override it.'),
+			...options.shape,
+		});
+	});
+	return forms as unknown as [z.ZodObject, ...z.ZodObject[]];
+}
 
 /** Names become folders, key-value keys and subjects. */
 export const nameSchema = z
@@ -39,6 +57,12 @@ export const evaluationSchema = z.strictObject({
 		.describe('One measurement of every image for each seed: the seed fixes the operator and the noise.'),
 });
 
+/** One arm: a name, and what is trained under it. */
+export const armSchema = z.strictObject({
+	name: nameSchema,
+	...armConfigSchema.shape,
+});
+
 /** The experiment with nothing left open. */
 export const experimentSchema = z.strictObject({
 	name: nameSchema.describe('Name of the run, unless one is given on the command line.'),
@@ -49,11 +73,12 @@ export const experimentSchema = z.strictObject({
 		.describe('Seed of initial weights, latents, noise and batches, for every arm.'),
 	data: dataSpec.describe('Training images.'),
 	test: dataSpec.optional().describe('Images to reconstruct; never trained on.'),
-	arms: z.array(armConfigSchema).min(1).max(16).describe('What is compared: the first is the reference.'),
+	arms: z.array(armSchema).min(1).max(16).describe('What is compared: the first is the reference.'),
 	budget: budgetSchema,
 	evaluation: evaluationSchema.optional().describe('Without it the run only trains.'),
 });
 
+export type Arm = z.infer<typeof armSchema>;
 export type Experiment = z.infer<typeof experimentSchema>;
 
 /** What the command line may put in the place of what the file says. */
@@ -92,8 +117,9 @@ export interface ParseOptions {
 export function parseExperiment(text: string, { name, folder, overrides = {} }: ParseOptions): Experiment {
 	const source = parseSource(text, name);
 	const full = inFull(source.value, folder, overrides);
-	const experiment = checkSource(experimentSchema, withShortForms(source), full);
-	checkNames(experiment, source);
+	const relocated = withShortForms(source);
+	const experiment = checkSource(experimentSchema, relocated, full);
+	checkTogether(experiment, relocated);
 	return experiment;
 }
 
@@ -201,6 +227,7 @@ function inFull(value: unknown, folder: string, overrides: ExperimentOverrides):
 					merged[key] = { ...shared[key], ...merged[key] };
 				if (merged[key] === undefined) delete merged[key];
 			}
+			if (resolution !== undefined) merged.model ??= {};
 			if (isObject(merged.model)) merged.model = withDefault(merged.model, 'resolution', resolution);
 			return merged;
 		});
@@ -235,22 +262,72 @@ function withShortForms(source: Source): Source {
 	return { ...source, place: (where, part) => source.place(relocate(where), part) };
 }
 
-/** What a schema of single values cannot see: names that must differ. */
-function checkNames(experiment: Experiment, source: Source): void {
-	const seen = new Map<string, number>();
-	for (const [index, arm] of experiment.arms.entries()) {
-		if (seen.has(arm.name)) {
-			throw new RtilError(
-				'INVALID_INPUT',
-				`${source.place(['arms', index, 'name'])}: arms[${seen.get(arm.name)}] and arms[${index}] are both named "${arm.name}"; names of arms must differ`,
-			);
-		}
-		seen.set(arm.name, index);
+/** What a schema of single values cannot see: what must differ, and what must fit together. */
+function checkTogether(experiment: Experiment, source: Source): void {
+	const { arms, data, test, evaluation } = experiment;
+	const refuse = (path: readonly PropertyKey[], message: string, part?: 'key'): never => {
+		throw new RtilError('INVALID_INPUT', `${source.place(path, part)}: ${message}`);
+	};
+	const duplicate = <T>(list: readonly T[], key: (entry: T) => string): [number, number] | undefined => {
+		const keys = list.map(key);
+		const second = keys.findIndex((word, i) => keys.indexOf(word) < i);
+		return second < 0 ? undefined : [keys.indexOf(keys[second]!), second];
+	};
+	const twins = duplicate(arms, (arm) => arm.name);
+	if (twins) {
+		const [a, b] = twins;
+		refuse(
+			['arms', b, 'name'],
+			`arms[${a}] and arms[${b}] are both named "${arms[b]!.name}"; names of arms must differ`,
+		);
 	}
-	if (experiment.evaluation && !experiment.test) {
-		throw new RtilError(
-			'INVALID_INPUT',
-			`${source.place(['evaluation'], 'key')}: evaluation needs test images; add test, for example {kind: faces, count: 8, seed: 1}`,
+	for (const [i, arm] of arms.entries()) {
+		const within = (path: readonly PropertyKey[], check: () => void): void => {
+			try {
+				check();
+			} catch (error) {
+				if (!(error instanceof RtilError)) throw error;
+				refuse(['arms', i, ...path], `arms[${i}] (${arm.name}): ${error.message}`);
+			}
+		};
+		within(['model'], () => void stylegan2Generator(arm.model));
+		const { cuts, channels } = stylegan2Generator(arm.model);
+		within(['rtil', 'cuts'], () => void family(arm.rtil, cuts));
+		within(['training', 'batch'], () => void buildArm(arm));
+		for (const [name, spec] of Object.entries({ data, test })) {
+			if (spec && spec.resolution !== arm.model.resolution) {
+				refuse(
+					[name, 'resolution'],
+					`${name}.resolution is ${spec.resolution} but the model of ${arm.name} makes ${arm.model.resolution}; say resolution once, at the top`,
+				);
+			}
+			if (spec?.kind === 'folder' && spec.channels !== channels) {
+				refuse([name, 'channels'], `${name}.channels is ${spec.channels} but models make ${channels}`);
+			}
+		}
+	}
+	if (!evaluation) return;
+	if (!test) {
+		refuse(
+			['evaluation'],
+			'evaluation needs test images; add test, for example {kind: faces, count: 8, seed: 1}',
+			'key',
+		);
+	}
+	const problems = duplicate(evaluation.problems, (problem) => `${problem.kind} ${problemLevel(problem)}`);
+	if (problems) {
+		const [a, b] = problems;
+		refuse(
+			['evaluation', 'problems', b],
+			`problems[${a}] and problems[${b}] are both ${evaluation.problems[b]!.kind} at level ${problemLevel(evaluation.problems[b]!)}; one of each kind and level`,
+		);
+	}
+	const solvers = duplicate(evaluation.solvers, (solver) => solver.kind);
+	if (solvers) {
+		const [a, b] = solvers;
+		refuse(
+			['evaluation', 'solvers', b],
+			`solvers[${a}] and solvers[${b}] are both ${evaluation.solvers[b]!.kind}; one of each kind`,
 		);
 	}
 }

@@ -1,7 +1,7 @@
 // Experiment → jobs. A plan is a small graph whose ids depend on the run's name and the experiment alone, so every
 // coordinator that reads the same run plans the same jobs. Pure functions: nothing here talks to anybody.
 import { needsCalibration, stepsOf } from './budget.ts';
-import type { Experiment } from './experiment.ts';
+import type { Arm, Experiment } from './experiment.ts';
 
 /** What the submitter stores and every job of a run is made from. */
 export interface RunSpec {
@@ -67,7 +67,7 @@ export function planOf(spec: RunSpec): PlannedJob[] {
 			class: 'train',
 			title: 'calibrate',
 			needs: [],
-			payload: () => ({ run, configs: arms, dataset: spec.data, seed }),
+			payload: () => ({ run, configs: arms.map(configOf), dataset: spec.data, seed }),
 		});
 	}
 	for (const [index, arm] of arms.entries()) {
@@ -83,7 +83,7 @@ export function planOf(spec: RunSpec): PlannedJob[] {
 				return {
 					run,
 					arm: arm.name,
-					config: arm,
+					config: configOf(arm),
 					dataset: spec.data,
 					seed,
 					steps,
@@ -135,6 +135,11 @@ export function stepsOfRun(spec: RunSpec, results: ReadonlyMap<string, unknown>)
 			...(measured ? { secondsPerStep: measured.secondsPerStep[i]! } : {}),
 		})),
 	);
+}
+
+/** An arm without its name: what a trainer trains. */
+function configOf({ name: _, ...config }: Arm): Omit<Arm, 'name'> {
+	return config;
 }
 
 export const calibrateId = 'calibrate';

@@ -211,13 +211,12 @@ function valueAt(root: unknown, path: Path): unknown {
 	return value;
 }
 
-/** The JSON Schema in force at a path, where a union is followed along the branch that the value's `kind` names. */
+/** The JSON Schema in force at a path, where a union is followed along the branch whose fixed words the value has. */
 function schemaAt(schema: JsonSchema, path: Path, root: unknown): JsonSchema | undefined {
 	let here: JsonSchema | undefined = schema;
 	let value = root;
 	for (const part of [...path, undefined]) {
-		const branches: JsonSchema[] | undefined = (here?.oneOf ?? here?.anyOf) as JsonSchema[] | undefined;
-		if (branches) here = branches.find((b) => fitsKind(b, value)) ?? branches.find((b) => b.properties);
+		if (here) here = branchFor(here, value);
 		if (part === undefined || !here) break;
 		const next: unknown =
 			typeof part === 'number' ? here.items : (here.properties?.[String(part)] ?? here.additionalProperties);
@@ -227,10 +226,26 @@ function schemaAt(schema: JsonSchema, path: Path, root: unknown): JsonSchema | u
 	return here;
 }
 
-function fitsKind(schema: JsonSchema, value: unknown): boolean {
-	const kind = schema.properties?.kind;
-	if (typeof kind !== 'object' || typeof value !== 'object' || value === null) return false;
-	return kind.const !== undefined && kind.const === (value as { kind?: unknown }).kind;
+function branchFor(schema: JsonSchema, value: unknown): JsonSchema | undefined {
+	const leaves = leavesOf(schema).filter((leaf) => leaf === schema || leaf.properties);
+	return leaves.sort((a, b) => agreement(b, value) - agreement(a, value))[0];
+}
+
+function leavesOf(schema: JsonSchema): JsonSchema[] {
+	const branches = (schema.oneOf ?? schema.anyOf) as JsonSchema[] | undefined;
+	return branches ? branches.flatMap(leavesOf) : [schema];
+}
+
+/** How many fixed words of the schema the value has, less those it contradicts. */
+function agreement(schema: JsonSchema, value: unknown): number {
+	if (typeof value !== 'object' || value === null) return 0;
+	let score = 0;
+	for (const [key, property] of Object.entries(schema.properties ?? {})) {
+		if (typeof property !== 'object' || property.const === undefined) continue;
+		const given = (value as Record<string, unknown>)[key];
+		if (given !== undefined) score += given === property.const ? 1 : -1;
+	}
+	return score;
 }
 
 /** Walks down as far as the file goes; a value that is not in the file is placed at the key of its parent. */

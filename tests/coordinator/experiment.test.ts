@@ -16,7 +16,7 @@ arms:
 budget: 15m
 evaluation:
   problems:
-    - { kind: inpainting, ratio: 0.25 }
+    - { kind: inpainting, ratio: 0.25, mask: random }
   solvers: [csgm]
 `;
 
@@ -69,7 +69,7 @@ const faults: [title: string, change: [string, string], ...message: string[]][] 
 	[
 		'an unknown key of a problem',
 		['ratio: 0.25', 'ration: 0.25'],
-		'small.yaml:15:26',
+		'small.yaml:15:27',
 		'did you mean "ratio"?',
 	],
 	['a wrong type', ['seed: 3', 'seed: three'], 'small.yaml:2:7: expected a number for seed', '"three"'],
