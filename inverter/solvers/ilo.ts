@@ -1,0 +1,167 @@
+// ILO: Daras, Dean, Jalal, Dimakis, "Intermediate Layer Optimization" (2021), and its settings for priors trained with
+// RTIL: Gunn, Cocola, Hand (TMLR 2023), §3.1, Algorithm 1, appendix A.3. Optimises the latents, then layer by layer an
+// offset to the features at a cut. Kept from the published code: ramped rates, noises, geodesic term, spheres.
+// Different on purpose: see layers.ts; and the offsets have a Gaussian prior with the σ of training.
+import { z } from 'zod';
+import { RtilError } from '../../errors/index.ts';
+import type { Cut } from '../../models/index.ts';
+import type { Prior } from '../prior.ts';
+import type { Measurements } from '../problems/index.ts';
+import { selectionSchema } from './selection.ts';
+import { solveLayers } from './solve.ts';
+import type { Progress, Reconstruction, SolveContext, Solver } from './solver.ts';
+
+const schema = z.strictObject({
+	/** Steps of the latents, then of each cut; as many layers as there are numbers, and cuts to serve them. */
+	steps: z.array(z.int().min(1).max(100_000)).min(1).max(9),
+	/** Of Adam: one, or one a layer. */
+	rate: z.union([z.number().positive().max(10), z.array(z.number().positive().max(10)).min(1).max(9)]),
+	/** Ramps at both ends of a layer, as fractions of its steps. */
+	ramp: z.strictObject({ up: z.number().min(0).max(1), down: z.number().min(0).max(1) }),
+	/** Where to cut; absent: where the prior was trained with RTIL, else after its first blocks. */
+	cuts: z.array(z.string()).min(1).max(8).optional(),
+	/** Noise maps optimised with the latents, and how many more with each cut; 0: they stay at their start. */
+	noises: z.strictObject({ first: z.int().min(0).max(32), more: z.int().min(0).max(8) }),
+	/** Latents and noises start at their mean or at random. */
+	start: z.enum(['mean', 'random']),
+	/** Keep latents and noises on the spheres they start on; needs a random start. */
+	sphere: z.boolean(),
+	/** Weight of the geodesic term, which draws the rows of w+ together; it acts in every layer. */
+	geodesic: z.number().min(0).max(100),
+	/**
+	 * The offsets at cuts: with a Gaussian prior, in an ℓ1 ball (radius by layer, in units of σ), or free. σ: of training
+	 * with RTIL; else that of the features; or a number.
+	 */
+	offset: z.discriminatedUnion('prior', [
+		z.strictObject({ prior: z.literal('gaussian'), sigma: z.number().positive().optional() }),
+		z.strictObject({
+			prior: z.literal('l1-ball'),
+			radius: z.array(z.number().positive()).min(1).max(9),
+			sigma: z.number().positive().optional(),
+		}),
+		z.strictObject({ prior: z.literal('none'), sigma: z.number().positive().optional() }),
+	]),
+	/** Share ‖r‖ / ‖y‖ that noise and model are expected to leave: sets the weight of the Gaussian priors; 0: none. */
+	misfit: z.number().min(0).max(1),
+	/** Data term: ‖r‖² / ‖y‖², or the mean of r² as published. */
+	fit: z.enum(['relative', 'mean']),
+	/** End an image's layer after so many steps without a better score; 0: never. */
+	patience: z.int().min(0),
+	select: selectionSchema,
+});
+
+type IloOptions = z.output<typeof schema>;
+
+/** Cuts that serve the layers after the first, in the order of the network. */
+function cutsFor(prior: Prior, options: IloOptions): Cut[] {
+	const all = prior.generator.cuts;
+	const names = options.cuts ?? prior.rtil?.cuts ?? all.map(({ name }) => name);
+	for (const name of names) {
+		if (all.some((cut) => cut.name === name)) continue;
+		throw new RtilError(
+			'MISMATCH',
+			`The generator has no cut "${name}" but ${all.map((cut) => cut.name).join(', ')}.`,
+			'Name other cuts, or take another checkpoint.',
+		);
+	}
+	return all.filter(({ name }) => names.includes(name)).slice(0, options.steps.length - 1);
+}
+
+function check(prior: Prior, options: IloOptions): void {
+	cutsFor(prior, options);
+	if (options.sphere && options.start !== 'random') {
+		throw new RtilError('INVALID_INPUT', 'The spheres of ILO need a random start.', 'Set `start: random`.');
+	}
+}
+
+const at = (values: number | readonly number[], layer: number): number =>
+	typeof values === 'number' ? values : (values[layer] ?? values[values.length - 1]!);
+
+async function* solve(
+	prior: Prior,
+	measurements: Measurements,
+	options: IloOptions,
+	context: SolveContext,
+): AsyncGenerator<Progress, Reconstruction> {
+	check(prior, options);
+	const { offset, noises } = options;
+	const layers = [null, ...cutsFor(prior, options)].map((cut, i) => ({
+		cut,
+		noises: noises.first === 0 ? 0 : noises.first + i * noises.more,
+	}));
+	return yield* solveLayers(
+		prior,
+		measurements,
+		{
+			plan: {
+				space: 'w+',
+				layers,
+				sphere: options.sphere,
+				geodesic: options.geodesic > 0,
+				ball: offset.prior === 'l1-ball',
+				truth: context.truth !== undefined,
+				fit: options.fit,
+			},
+			steps: layers.map((_, i) => options.steps[i]!),
+			rates: layers.map((_, i) => at(options.rate, i)),
+			ramp: options.ramp,
+			patience: options.patience,
+			misfit: options.misfit,
+			offsetPrior: offset.prior === 'gaussian',
+			radii: offset.prior === 'l1-ball' ? layers.map((_, i) => at(offset.radius, Math.max(0, i - 1))) : null,
+			sigmas: layers.map(({ cut }) =>
+				cut ? (offset.sigma ?? prior.rtil?.sigma ?? prior.latent.featureStd[cut.name] ?? 1) : 1,
+			),
+			geodesic: options.geodesic,
+			start: options.start,
+			selection: options.select,
+		},
+		context,
+	);
+}
+
+const heldOut = { by: 'held-out', fraction: 0.1 } as const;
+const publishedRamp = { up: 0.05, down: 0.75 };
+
+/** RTIL, appendix A.3: steps by layer, σ = 1, no prior on the offsets; rates differ by how the prior was trained. */
+const paper: IloOptions = {
+	steps: [2000, 1000, 1000, 1000, 2000],
+	rate: 0.1,
+	ramp: publishedRamp,
+	noises: { first: 5, more: 2 },
+	start: 'random',
+	sphere: true,
+	geodesic: 0.01,
+	offset: { prior: 'none', sigma: 1 },
+	misfit: 0,
+	fit: 'mean',
+	patience: 0,
+	select: heldOut,
+};
+
+export const ilo: Solver<typeof schema> = {
+	kind: 'ilo',
+	summary:
+		'ILO (Daras et al. 2021) with the schedules of RTIL: latents, then offsets at cuts, layer by layer',
+	schema,
+	presets: {
+		quick: {
+			steps: [150, 100, 100, 100],
+			rate: 0.1,
+			ramp: { up: 0.05, down: 0.5 },
+			noises: { first: 5, more: 2 },
+			start: 'mean',
+			sphere: false,
+			geodesic: 0.001,
+			offset: { prior: 'gaussian' },
+			misfit: 0.1,
+			fit: 'relative',
+			patience: 40,
+			select: heldOut,
+		},
+		paper,
+		'paper-rtil': { ...paper, rate: 0.2 },
+	},
+	check,
+	solve,
+};

@@ -1,0 +1,43 @@
+// The registry of solvers, and their descriptions as JSON: a `kind`, a `preset` by name, and options that override it.
+import { z } from 'zod';
+import { expected } from '../../errors/index.ts';
+import { parse } from '../border.ts';
+import { csgm } from './csgm.ts';
+import { ilo } from './ilo.ts';
+import type { Solver } from './solver.ts';
+
+type AnySolver = Solver<z.ZodType<Record<string, unknown>>>;
+
+/** Every solver, in the order tables show them. */
+export const solvers: readonly AnySolver[] = [csgm, ilo] as unknown as readonly AnySolver[];
+
+/** A solver with its options complete. */
+export interface SolverSpec {
+	kind: string;
+	preset: string;
+	options: Record<string, unknown>;
+}
+
+/** A solver from untrusted JSON, the preset filled in; throws INVALID_INPUT naming the field under `place`. */
+export function parseSolver(json: unknown, place = 'solver'): SolverSpec {
+	const base = parse(z.looseObject({ kind: z.string(), preset: z.string().optional() }), json, place);
+	const { kind, preset: asked, ...overrides } = base;
+	const solver = solvers.find((candidate) => candidate.kind === kind);
+	if (!solver) {
+		throw expected(`one of ${solvers.map((candidate) => candidate.kind).join(', ')}`, `${place}.kind`, kind);
+	}
+	const preset = asked ?? Object.keys(solver.presets)[0]!;
+	const values = Object.hasOwn(solver.presets, preset) ? solver.presets[preset] : undefined;
+	if (!values) throw expected(`one of ${Object.keys(solver.presets).join(', ')}`, `${place}.preset`, preset);
+	return { kind, preset, options: parse(solver.schema, { ...values, ...overrides }, place) };
+}
+
+/** The solver of a specification. */
+export function solverFor({ kind }: SolverSpec): AnySolver {
+	return solvers.find((solver) => solver.kind === kind)!;
+}
+
+/** JSON Schema of a solver's options, for clients and editors. */
+export function optionsSchema(solver: AnySolver): unknown {
+	return z.toJSONSchema(solver.schema, { io: 'input' });
+}

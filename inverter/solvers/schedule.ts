@@ -1,0 +1,19 @@
+// Learning rates over a layer.
+
+export interface Ramp {
+	/** Fraction of the steps over which the rate rises linearly from 0. */
+	up: number;
+	/** Fraction of the steps at the end over which it falls to 0 along a cosine. */
+	down: number;
+}
+
+/**
+ * Rate at step t = 0 … steps − 1 (Karras et al. 2020, projector; ILO and RTIL use up 0.05, down 0.75). Time is
+ * (t + 1) / (steps + 1), so that no step has rate 0, as the first one of the published code has.
+ */
+export function rampedRate(rate: number, t: number, steps: number, { up, down }: Ramp): number {
+	const at = (t + 1) / (steps + 1);
+	const fall = down > 0 ? 0.5 - 0.5 * Math.cos(Math.PI * Math.min(1, (1 - at) / down)) : 1;
+	const rise = up > 0 ? Math.min(1, at / up) : 1;
+	return rate * fall * rise;
+}

@@ -1,0 +1,320 @@
+// The loop around a layered program: starts, rates, selection and stopping per image, progress, cancellation.
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { HostTensor, HostTensors, Program, ProgramFunction } from '../../engine/index.ts';
+import { stream } from '../../engine/index.ts';
+import { RtilError } from '../../errors/index.ts';
+import type { Prior } from '../prior.ts';
+import type { Measurements } from '../problems/index.ts';
+import {
+	ADAM_BETA1,
+	ADAM_BETA2,
+	report as columnsOf,
+	compileLayers,
+	type LayerPlan,
+	planKey,
+	type StepReport,
+	variables,
+	WORST_SCORE,
+} from './layers.ts';
+import { type Ramp, rampedRate } from './schedule.ts';
+import { type Selection, type Split, splitMeasurements } from './selection.ts';
+import type { LayerHistory, Progress, Reconstruction, SolveContext, StopReason } from './solver.ts';
+
+/** How strongly and how long; see the solvers' options. */
+export interface LayerSchedule {
+	plan: LayerPlan;
+	/** Steps and rate of each layer. */
+	steps: readonly number[];
+	rates: readonly number[];
+	ramp: Ramp;
+	/** An image's layer ends after so many steps without a better score; 0: never. */
+	patience: number;
+	/** Weight of the Gaussian priors; see `priorWeight`. */
+	misfit: number;
+	/** Whether the offsets at cuts have that prior, too. */
+	offsetPrior: boolean;
+	/** Radius of the offsets' ℓ1 ball by layer, if they have one. */
+	radii: readonly number[] | null;
+	/** σ of the offsets by layer; not used in the first. */
+	sigmas: readonly number[];
+	/** Weight of the geodesic term. */
+	geodesic: number;
+	/** Latents and noises start at their mean, 0, or at random. */
+	start: 'mean' | 'random';
+	selection: Selection;
+}
+
+/** The discrepancy principle stops at τ times the noise level (Engl, Hanke, Neubauer: τ slightly above 1). */
+const DISCREPANCY_TAU = 1.02;
+
+/**
+ * Weight of ½‖z‖² for every latent, so that the objective is a scaled negative log posterior: `misfit` is the share
+ * ‖r‖ / ‖y‖ that noise and model are expected to leave, spread over the fitted values.
+ */
+const priorWeight = (misfit: number, split: Split): number => misfit ** 2 / split.count;
+
+type Layered = Program<Record<string, ProgramFunction>>;
+
+/** Starting values: an image's own, whatever its batch. `starts[i]` numbers the random start of row i. */
+function startingState(
+	prior: Prior,
+	{ plan, start }: LayerSchedule,
+	{ keys }: Measurements,
+	seed: number,
+	starts: readonly number[],
+): HostTensors {
+	const state: HostTensors = {};
+	for (const { name, shape, optimised } of variables(prior, plan, keys.length)) {
+		const each = shape.slice(1).reduce((product, side) => product * side, 1);
+		const data = new Float32Array(keys.length * each);
+		keys.forEach((key, i) => {
+			// z has no mean to start from (the mapping network normalises it), and restarts must differ.
+			const latentAtRandom = start === 'random' || plan.space === 'z' || starts[i]! > 0;
+			const atRandom = name === 'latent' ? latentAtRandom : name.startsWith('noise') && start === 'random';
+			if (!atRandom) return;
+			const draws = stream(seed, `start/${name}/${key.seed}/${key.image}`);
+			data.set(draws.normals(starts[i]!, each), i * each);
+		});
+		state[`x.${name}`] = { shape, data };
+		if (!optimised) continue;
+		for (const slot of ['m', 'v', 'best'])
+			state[`${slot}.${name}`] = { shape, data: new Float32Array(data.length) };
+	}
+	return state;
+}
+
+/** Writes a batch into a program: measurements, starts, scales. */
+function load(
+	program: Layered,
+	prior: Prior,
+	measurements: Measurements,
+	schedule: LayerSchedule,
+	split: Split,
+	context: SolveContext,
+	starts: readonly number[],
+): void {
+	const N = measurements.keys.length;
+	const state: HostTensors = {
+		...startingState(prior, schedule, measurements, context.seed, starts),
+		...split.state,
+		y: measurements.y,
+		'best.score': { shape: [N, 1], data: new Float32Array(N).fill(WORST_SCORE) },
+	};
+	for (const [name, value] of Object.entries(measurements.parameters)) state[`op.${name}`] = value;
+	schedule.plan.layers.forEach(({ cut }, i) => {
+		if (cut) state[`sigma.${cut.name}`] = { shape: [1], data: Float32Array.of(schedule.sigmas[i]!) };
+	});
+	if (schedule.plan.truth) state.truth = context.truth!;
+	program.write(state);
+}
+
+/** What is known of each image of the batch. */
+class Standing {
+	readonly score: number[];
+	readonly residual: number[];
+	readonly heldOut: number[];
+	readonly improvedAt: number[];
+	readonly steps: number[];
+	readonly reasons: StopReason[];
+	readonly active: boolean[];
+	/** At the noise level: no later layer is entered. */
+	readonly fitted: boolean[];
+	readonly lowestError: number[];
+
+	constructor(N: number) {
+		const fill = <T>(value: T): T[] => new Array<T>(N).fill(value);
+		this.score = fill(WORST_SCORE);
+		this.residual = fill(Number.NaN);
+		this.heldOut = fill(Number.NaN);
+		this.improvedAt = fill(0);
+		this.steps = fill(0);
+		this.reasons = fill<StopReason>('steps');
+		this.active = fill(true);
+		this.fitted = fill(false);
+		this.lowestError = fill(Number.POSITIVE_INFINITY);
+	}
+
+	enterLayer(): void {
+		for (let i = 0; i < this.active.length; i++) {
+			if (this.fitted[i]) continue;
+			this.active[i] = true;
+			this.reasons[i] = 'steps';
+			this.score[i] = WORST_SCORE;
+			this.improvedAt[i] = 0;
+		}
+	}
+
+	/** Takes in the report of step t of a layer; `before` steps were taken in earlier ones. */
+	update(report: StepReport, t: number, before: number, split: Split, patience: number): void {
+		for (let i = 0; i < this.active.length; i++) {
+			if (!this.active[i]) continue;
+			this.steps[i] = before + t;
+			this.lowestError[i] = Math.min(this.lowestError[i]!, report.error[i]!);
+			if (report.score[i]! < this.score[i]!) {
+				this.score[i] = report.score[i]!;
+				this.residual[i] = report.residual[i]!;
+				this.heldOut[i] = report.heldOut[i]!;
+				this.improvedAt[i] = t;
+			}
+			if (!Number.isFinite(report.objective[i]!)) this.stop(i, 'diverged');
+			else if (split.noiseLevel && report.residual[i]! <= DISCREPANCY_TAU ** 2 * split.noiseLevel[i]!) {
+				this.fitted[i] = true;
+				this.stop(i, 'discrepancy');
+			} else if (patience > 0 && t - this.improvedAt[i]! >= patience) this.stop(i, 'flat');
+		}
+	}
+
+	stop(i: number, reason: StopReason): void {
+		this.active[i] = false;
+		this.reasons[i] = reason;
+	}
+
+	stopAll(reason: StopReason): void {
+		for (let i = 0; i < this.active.length; i++) if (this.active[i]) this.stop(i, reason);
+	}
+}
+
+export interface LayeredReconstruction extends Reconstruction {
+	/** What the selection compared, one a row: lower is better. */
+	scores: number[];
+}
+
+/**
+ * Runs a schedule; row i of the batch starts from random start number `starts[i]` (0 for all by default).
+ *
+ * @throws the signal's reason when aborted; DIVERGED when an image never had a finite objective.
+ */
+export async function* solveLayers(
+	prior: Prior,
+	measurements: Measurements,
+	schedule: LayerSchedule,
+	context: SolveContext,
+	starts: readonly number[] = measurements.keys.map(() => 0),
+): AsyncGenerator<Progress, LayeredReconstruction> {
+	const { plan } = schedule;
+	const N = measurements.keys.length;
+	const now = context.now ?? (() => performance.now());
+	const startedAt = now();
+	const split = splitMeasurements(measurements, schedule.selection, plan.fit);
+	const key = planKey(prior, measurements, plan);
+	const program = context.programs.take(key, () => compileLayers(context.engine, prior, measurements, plan));
+	try {
+		load(program, prior, measurements, schedule, split, context, starts);
+
+		const weight = Float32Array.of(priorWeight(schedule.misfit, split));
+		const total = schedule.steps.reduce((sum, steps) => sum + steps, 0);
+		const standing = new Standing(N);
+		const history: LayerHistory[] = [];
+		let before = 0;
+		let late = false;
+		for (const [index, layer] of plan.layers.entries()) {
+			if (late || standing.fitted.every(Boolean)) break;
+			if (index > 0) program.call(`enter.${index}`, {});
+			standing.enterLayer();
+			const steps = schedule.steps[index]!;
+			const record: LayerHistory = {
+				name: layer.cut?.name ?? 'latent',
+				objective: [],
+				residual: [],
+				heldOut: [],
+			};
+			history.push(record);
+
+			// One evaluation more than there are steps: the last update counts, too.
+			for (let t = 0; t <= steps; t++) {
+				context.signal?.throwIfAborted();
+				const rate = t < steps ? rampedRate(schedule.rates[index]!, t, steps, schedule.ramp) : 0;
+				const outputs = program.call(`step.${index}`, {
+					rate: Float32Array.of(rate / (1 - ADAM_BETA1 ** (t + 1))),
+					correction: Float32Array.of(1 / Math.sqrt(1 - ADAM_BETA2 ** (t + 1))),
+					active: Float32Array.from(standing.active, Number),
+					pick: Float32Array.from(split.pick(t)),
+					'weight.latent': weight,
+					'weight.noise': weight,
+					'weight.offset': schedule.offsetPrior ? weight : Float32Array.of(0),
+					'weight.geodesic': Float32Array.of(schedule.geodesic),
+					radius: Float32Array.of(schedule.radii?.[index] ?? 0),
+				});
+				const report = columnsOf(outputs.report!);
+				record.objective.push(report.objective);
+				record.residual.push(report.residual);
+				record.heldOut.push(report.heldOut);
+				standing.update(report, t, before, split, schedule.patience);
+				if (context.deadline !== undefined && now() >= context.deadline) {
+					late = true;
+					standing.stopAll('deadline');
+				}
+
+				const ends = t === steps || !standing.active.some(Boolean);
+				const due = (every: number | undefined): boolean => every !== undefined && (t % every === 0 || ends);
+				if (due(context.progressEvery ?? 10)) {
+					const step = before + Math.min(t + 1, steps);
+					const seconds = (now() - startedAt) / 1000;
+					yield {
+						layer: index,
+						layers: plan.layers.length,
+						layerName: record.name,
+						step,
+						steps: total,
+						objective: report.objective,
+						residual: report.residual,
+						heldOut: split.by === 'held-out' ? report.heldOut : null,
+						rate,
+						seconds,
+						secondsLeft: (seconds / step) * (total - step),
+						...(due(context.previewEvery) ? { preview: bestImages(program) } : {}),
+					};
+				}
+				if (ends) break;
+				// Lets messages in: a cancellation arrives as one.
+				await nextTurn();
+			}
+			before += steps;
+		}
+		return {
+			...selected(program, prior, measurements, plan, standing),
+			residual: standing.residual.map((residual, i) => {
+				const [fitted, heldOut] = [split.fittedEnergy[i]!, split.heldOutEnergy[i]!];
+				return (residual * fitted + standing.heldOut[i]! * heldOut) / (fitted + heldOut);
+			}),
+			heldOut: split.by === 'held-out' ? standing.heldOut : null,
+			selectedBy: split.by,
+			reasons: standing.reasons,
+			steps: standing.steps,
+			seconds: (now() - startedAt) / 1000,
+			history,
+			oraclePsnr: plan.truth ? standing.lowestError.map((error) => 10 * Math.log10(4 / error)) : null,
+			scores: standing.score,
+		};
+	} finally {
+		context.programs.put(key, program);
+	}
+}
+
+function bestImages(program: Layered): HostTensor {
+	return program.read(['best.image'])['best.image']!;
+}
+
+/** The selected images and latents. */
+function selected(
+	program: Layered,
+	prior: Prior,
+	{ keys }: Measurements,
+	plan: LayerPlan,
+	{ score }: Standing,
+): { images: HostTensor; latents: HostTensors } {
+	const lost = score.findIndex((value) => value >= WORST_SCORE);
+	if (lost >= 0) {
+		throw new RtilError(
+			'DIVERGED',
+			`The objective of image ${keys[lost]!.image} was not finite in any step.`,
+			'Check the checkpoint and the measurement, or lower the rate.',
+		);
+	}
+	const names = variables(prior, plan, keys.length).flatMap(({ name, optimised }) =>
+		optimised ? [name] : [],
+	);
+	const values = program.read(names.map((name) => `best.${name}`));
+	const latents = Object.fromEntries(names.map((name) => [name, values[`best.${name}`]!]));
+	return { images: bestImages(program), latents };
+}

@@ -1,0 +1,96 @@
+// The contract of a solver: a prior, measurements and options in; a stream of progress and, last, a reconstruction out.
+// A batch is solved together, but every image has its own loss, stopping rule, best iterate and random start, so its
+// result does not depend on what else is in the batch (to rounding).
+import type { z } from 'zod';
+import type { Engine, HostTensor, HostTensors } from '../../engine/index.ts';
+import type { Prior } from '../prior.ts';
+import type { Measurements } from '../problems/index.ts';
+import type { ProgramCache } from './cache.ts';
+
+export interface SolveContext {
+	engine: Engine;
+	/** Captured programs, kept between calls. */
+	programs: ProgramCache;
+	/** Whole number that fixes the random starts, together with the names of the images. */
+	seed: number;
+	/** Aborted: the solver throws its reason before the next step. */
+	signal?: AbortSignal;
+	/** On the clock `now`: past it the best so far is returned with the reason `deadline`. */
+	deadline?: number;
+	/** Milliseconds; default `performance.now`. */
+	now?: () => number;
+	/** Progress is yielded every so many steps; default 10. */
+	progressEvery?: number;
+	/** Every so many steps progress has the current best images; default never. */
+	previewEvery?: number;
+	/** [N, H, W, C]: only to report the oracle beside the result; it selects nothing. */
+	truth?: HostTensor;
+}
+
+export interface Progress {
+	/** From 0; name: `latent`, or the cut. */
+	layer: number;
+	layers: number;
+	layerName: string;
+	/** Steps taken and the most there can be, over all layers. */
+	step: number;
+	steps: number;
+	/** Relative squared residual ‖Ax − y‖² / ‖y‖² of each image on the fitted and on the held-out measurements. */
+	residual: number[];
+	heldOut: number[] | null;
+	/** Objective of each image: data term and priors. */
+	objective: number[];
+	rate: number;
+	seconds: number;
+	secondsLeft: number;
+	/** Best so far, [N, H, W, C]. */
+	preview?: HostTensor;
+}
+
+/** Why an image's reconstruction ended where it did. */
+export type StopReason = 'steps' | 'flat' | 'discrepancy' | 'deadline' | 'diverged';
+
+/** The course of one layer; one value a step and image. */
+export interface LayerHistory {
+	name: string;
+	objective: number[][];
+	residual: number[][];
+	heldOut: number[][];
+}
+
+export interface Reconstruction {
+	/** [N, H, W, C] in [−1, 1] where the generator keeps it; not clipped. */
+	images: HostTensor;
+	/** The variables of the selected iterate by name, [N, …]: latent, noise.<i>, offset.<cut>. */
+	latents: HostTensors;
+	/** ‖Ax − y‖² / ‖y‖² over everything measured, one an image. */
+	residual: number[];
+	heldOut: number[] | null;
+	/** What selected the iterate. */
+	selectedBy: 'held-out' | 'discrepancy' | 'loss' | 'last';
+	reasons: StopReason[];
+	/** Steps until the layer of the returned iterate ended. */
+	steps: number[];
+	seconds: number;
+	history: LayerHistory[];
+	/** Only with a truth: the PSNR (dB) of the iterate that the truth would have selected. Never the result. */
+	oraclePsnr: number[] | null;
+}
+
+export interface Solver<Schema extends z.ZodType = z.ZodType> {
+	readonly kind: string;
+	/** One line for people. */
+	readonly summary: string;
+	/** Accepts the options after the preset is filled in; unknown keys are refused. */
+	readonly schema: Schema;
+	/** Complete options by name; the first is the default. */
+	readonly presets: Readonly<Record<string, z.output<Schema>>>;
+	/** Throws MISMATCH when the solver cannot serve the prior. */
+	check(prior: Prior, options: z.output<Schema>): void;
+	solve(
+		prior: Prior,
+		measurements: Measurements,
+		options: z.output<Schema>,
+		context: SolveContext,
+	): AsyncGenerator<Progress, Reconstruction>;
+}

@@ -1,0 +1,49 @@
+// Terms and constraints of the objectives, one value an image. Pure functions of tensors.
+import * as tf from '@tensorflow/tfjs-core';
+
+/** Sum over everything but the batch: [N, …] → [N, 1]. */
+export function sumPerImage(x: tf.Tensor): tf.Tensor2D {
+	return tf.sum(tf.reshape(x, [x.shape[0]!, -1]), 1, true) as tf.Tensor2D;
+}
+
+/**
+ * Geodesic cross-distance of the rows of w+ (PULSE; ILO appendix): mean over all pairs of D · θ² / 8 with
+ * θ = 2 atan2(‖a − b‖, ‖a + b‖). [N, R, D] → [N, 1]; 0 when all rows agree.
+ */
+export function geodesic(rows: tf.Tensor3D): tf.Tensor2D {
+	const [N, R, D] = rows.shape;
+	const gram = tf.matMul(rows, rows, false, true); // [N, R, R]
+	const squares = tf.sum(tf.square(rows), 2, true); // [N, R, 1]
+	const both = tf.add(squares, tf.reshape(squares, [N, 1, R]));
+	// relu: a difference of equal rows may come out negative by rounding. 1e-9 as published.
+	const apart = tf.sqrt(tf.add(tf.relu(tf.sub(both, tf.mul(gram, 2))), 1e-9));
+	const together = tf.sqrt(tf.add(tf.relu(tf.add(both, tf.mul(gram, 2))), 1e-9));
+	const angle = tf.mul(tf.atan2(apart, together), 2);
+	return tf.mul(sumPerImage(tf.square(angle)), D / (8 * R * R)) as tf.Tensor2D;
+}
+
+/** `next` scaled to the norm of `last`, over `axes`: a step on the sphere. */
+export function onSphere(next: tf.Tensor, last: tf.Tensor, axes: number[]): tf.Tensor {
+	const norm = (x: tf.Tensor): tf.Tensor => tf.sqrt(tf.add(tf.sum(tf.square(x), axes, true), 1e-9));
+	return tf.mul(next, tf.div(norm(last), norm(next)));
+}
+
+/**
+ * Projection of each image's entries onto the ℓ1 ball of the given radius [1] around 0: soft thresholding, the threshold
+ * found by bisection (exact sorting has no place in a captured program).
+ */
+export function onL1Ball(x: tf.Tensor, radius: tf.Tensor, iterations = 40): tf.Tensor {
+	const flat = tf.reshape(x, [x.shape[0]!, -1]);
+	const size = tf.abs(flat);
+	let low: tf.Tensor = tf.mul(tf.sum(size, 1, true), 0); // [N, 1]
+	let high: tf.Tensor = tf.max(size, 1, true);
+	for (let i = 0; i < iterations; i++) {
+		const middle = tf.mul(tf.add(low, high), 0.5);
+		const tooLong = tf.greater(tf.sum(tf.relu(tf.sub(size, middle)), 1, true), radius);
+		low = tf.where(tooLong, middle, low);
+		high = tf.where(tooLong, high, middle);
+	}
+	const inside = tf.lessEqual(tf.sum(size, 1, true), radius);
+	const threshold = tf.where(inside, tf.zerosLike(high), high);
+	return tf.reshape(tf.mul(tf.sign(flat), tf.relu(tf.sub(size, threshold))), x.shape);
+}

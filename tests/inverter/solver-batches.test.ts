@@ -1,0 +1,45 @@
+import test from 'ava';
+import { selectMeasurements } from '../../inverter/index.ts';
+import { measured, solve, truth, worst } from './solving.ts';
+
+const sensing = measured({ kind: 'compressed-sensing', ratio: 0.3 });
+
+for (const solver of [
+	{ kind: 'csgm', steps: 30 },
+	{ kind: 'csgm', preset: 'paper', steps: 30, restarts: 2 },
+	{ kind: 'ilo', steps: [25, 15] },
+	{ kind: 'ilo', preset: 'paper', steps: [25, 15] },
+]) {
+	test(`the result for an image does not depend on its batch: ${JSON.stringify(solver)}`, async (t) => {
+		const together = (await solve(solver, sensing)).result;
+		const swapped = (await solve(solver, selectMeasurements(sensing, [2, 0]))).result;
+		const alone = (await solve(solver, selectMeasurements(sensing, [2]))).result;
+		const each = truth.data.length / 3;
+		const image = together.images.data.subarray(2 * each);
+		// Rounding grows over the steps; images span [−1, 1].
+		t.true(worst(image, alone.images.data) < 1e-3, `${worst(image, alone.images.data)}`);
+		t.true(worst(image, swapped.images.data.subarray(0, each)) < 1e-3);
+		t.true(Math.abs(together.residual[2]! - alone.residual[0]!) < 1e-3);
+		t.is(together.reasons[2], alone.reasons[0]);
+	});
+}
+
+test('an image that ends early keeps its result while the others go on', async (t) => {
+	const solver = { kind: 'ilo', steps: [80, 40], patience: 5, rate: 0.4 };
+	const together = (await solve(solver, sensing)).result;
+	for (let i = 0; i < 3; i++) {
+		const alone = (await solve(solver, selectMeasurements(sensing, [i]))).result;
+		t.is(alone.steps[0], together.steps[i]);
+		t.is(alone.reasons[0], together.reasons[i]);
+	}
+	t.true(new Set(together.steps).size > 1, 'the case has images that end at different steps');
+});
+
+test('a truth changes nothing but the oracle figure', async (t) => {
+	const solver = { kind: 'ilo', steps: [20, 10] };
+	const blind = (await solve(solver, sensing)).result;
+	const seen = (await solve(solver, sensing, { truth })).result;
+	t.is(blind.oraclePsnr, null);
+	t.is(seen.oraclePsnr!.length, 3);
+	t.true(worst(blind.images.data, seen.images.data) < 1e-4);
+});

@@ -1,0 +1,30 @@
+// A small StyleGAN2 with random weights and its latent statistics: a prior whose range is known.
+import type { Engine, HostTensor } from '../../engine/index.ts';
+import { stream } from '../../engine/index.ts';
+import { latentStatistics, type Prior, renderImages } from '../../inverter/index.ts';
+import { stylegan2Generator } from '../../models/index.ts';
+
+/** 16², 16 channels. */
+export function tinyPrior(engine: Engine, rtil: Prior['rtil'] = null): Prior {
+	const generator = stylegan2Generator({
+		resolution: 16,
+		channels: [16, 16, 16],
+		zDim: 16,
+		wDim: 16,
+		mappingLayers: 2,
+	});
+	const params = generator.init(5);
+	// Random ToRGB weights give images of a deviation far above 1.
+	for (const [name, { data }] of Object.entries(params)) {
+		if (name.endsWith('noise.weight')) data.fill(0.1);
+		if (/to_rgb.*conv\.weight/.test(name)) for (const [i, value] of data.entries()) data[i] = 0.15 * value;
+	}
+	const latent = latentStatistics(engine, generator, params, { seed: 1, samples: 256 });
+	return { id: rtil ? 'tiny-rtil' : 'tiny', generator, params, latent, rtil };
+}
+
+/** Images of the prior itself, without noise: [N, 16, 16, 3]. */
+export function ownImages(engine: Engine, prior: Prior, count: number, seed = 3): HostTensor {
+	const z = stream(seed, 'own').normals(0, count * prior.generator.zDim);
+	return renderImages(engine, prior, z);
+}
