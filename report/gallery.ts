@@ -78,7 +78,8 @@ export async function reconstructions(
 		for (const group of bySetting(here)) {
 			strips.push(html`<div class="rule"></div>`);
 			for (const cell of group) {
-				const label = html`${solverName(cell.solver)} ${name(cell.of)}<small>${fixed(cell.psnr?.mean, 2)} dB</small>`;
+				const psnr = cell.psnr && html` ${fixed(cell.psnr.mean, 2)} dB`;
+				const label = html`<strong>${solverName(cell.solver)}</strong><small>${name(cell.of)}${psnr}</small>`;
 				const file = runFiles.reconstruction(cell.arm, cell.solver, problem, level);
 				const alt = `Reconstructions by ${solverName(cell.solver)} with ${cell.of.label}: ${what}`;
 				strips.push(await strip(run, pictures, file, label, alt));

@@ -46,12 +46,13 @@ function answerFor(arm: Arm, reference: Arm, cells: readonly Cell[]): string {
 	const worse = count('worse');
 	const none = count('no clear difference');
 	const parts = [
-		better > 0 && `better than ${reference.label} in ${better}`,
-		worse > 0 && `${better > 0 ? 'worse' : `worse than ${reference.label}`} in ${worse}`,
-		none > 0 && `without a clear difference in ${none}`,
-		few > 0 && `with too few images in ${few}`,
+		better > 0 && `in ${better} ${arm.label} is better than ${reference.label}`,
+		worse > 0 &&
+			(better > 0 ? `in ${worse} worse` : `in ${worse} ${arm.label} is worse than ${reference.label}`),
+		none > 0 && `in ${none} there is no clear difference`,
+		few > 0 && `in ${few} there are too few images`,
 	].filter((part) => part !== false);
-	return `${arm.label} is ${joined(parts)} of ${cells.length} comparisons; the largest clear difference in PSNR is ${withBounds(largest.difference?.psnr ?? null, 2)} dB, for ${settingName(largest)}.`;
+	return `Of ${cells.length} comparisons, ${joined(parts)}; the largest clear difference in PSNR is ${withBounds(largest.difference?.psnr ?? null, 2)} dB, for ${settingName(largest)}.`;
 }
 
 function singleAnswer(cell: Cell, arm: Arm, reference: Arm): string {
@@ -74,15 +75,15 @@ export function verdicts(comparison: Comparison): Html | null {
 		html` With ${compared.length} comparisons, about one in twenty would miss 0 by chance alone.`;
 	return html`<ul class="verdicts">${compared.map((cell) => {
 		const said = judgement(cell);
-		const { psnr, ssim } = cell.difference ?? {};
+		const psnr = cell.difference?.psnr ?? null;
 		const who = several && html`<span class="name arm-${cell.of.colour % 6}">${cell.of.label}</span> `;
 		return html`<li class="${said.split(' ')[0]}"><span>${who}<strong>${solverName(cell.solver)}</strong>
-			${problemName(cell)}</span><span><span class="verdict">${sentenceCase(said)}</span>: PSNR
-			${withBounds(psnr ?? null, 2)} dB, SSIM ${withBounds(ssim ?? null, 3)}; higher PSNR in
-			${psnr && html`${wins(psnr)} (sign test ${pValue(psnr.pSign)})`}</span></li>`;
+			${problemName(cell)}</span><span class="verdict">${sentenceCase(said)}</span>
+			<span>${withBounds(psnr, 2)} dB; higher PSNR in ${psnr && html`${wins(psnr)} (${pValue(psnr.pSign)})`}</span></li>`;
 	})}</ul>
-	<p class="note">Differences are ${several ? 'arm' : compared[0]?.of.label} − ${reference.label} on the same images,
-	measurements and seeds, with 95 % confidence intervals (Student t over images). “No clear difference” means that the
+	<p class="note">Differences of PSNR are ${several ? 'arm' : compared[0]?.of.label} − ${reference.label} on the same images,
+	measurements and seeds, with 95 % confidence intervals (Student t over images) and
+	the p of an exact sign test. “No clear difference” means that the
 	interval contains 0.${chance}</p>`;
 }
 

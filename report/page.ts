@@ -24,7 +24,7 @@ export async function page(run: RunContents): Promise<string> {
 		section('training', 'Training', await training(run)),
 		section('provenance', 'Provenance', provenance(run)),
 	];
-	const title = run.arms.map((arm) => arm.label).join(' and ') || 'No arms';
+	const title = titleOf(run);
 	const { state, endedAt, startedAt } = run.provenance;
 	const when = endedAt ?? startedAt;
 	return html`<!doctype html>
@@ -42,7 +42,7 @@ export async function page(run: RunContents): Promise<string> {
 <p class="run">Run ${run.name}${when && html` · <time datetime="${when}">${when.slice(0, 16).replace('T', ' ')}</time>`}${
 		state && state !== 'complete' && ` · ${state}`
 	}</p>
-<h1>${title}${run.arms.length > 1 && ', compared'}</h1>
+<h1>${title}</h1>
 <p class="answer" id="answer">${answer(run, comparison)}</p>
 </header>
 ${missing(run)}
@@ -53,6 +53,12 @@ ${sections.map(({ body }) => body)}
 </body>
 </html>
 `.text;
+}
+
+function titleOf({ arms }: RunContents): string {
+	const labels = arms.map((arm) => arm.label);
+	if (labels.length < 2) return labels[0] ?? 'No arms';
+	return `${labels.slice(1).join(', ')} compared with ${labels[0]}`;
 }
 
 function section(id: string, heading: string, body: Html): { id: string; heading: string; body: Html } {

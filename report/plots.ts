@@ -6,6 +6,9 @@ import { inkColours, palette } from './palette.ts';
 
 const WIDTH = 420;
 
+/** Characters of a row label; longer ones are cut, the table has them whole. */
+const MOST_LABEL = 22;
+
 /** An arm as plots show it: colour, shape and dash all say the same, so none is needed alone. */
 export interface Series {
 	readonly label: string;
@@ -42,6 +45,8 @@ export interface IntervalPlot {
 	readonly zero?: boolean;
 	/** Common bounds of several plots; default: of this one. */
 	readonly domain?: readonly [number, number];
+	/** Characters of the longest row label of several plots that stand together. */
+	readonly labelWidth: number;
 	/** What a reader who does not see it is told. */
 	readonly alt: string;
 }
@@ -60,18 +65,22 @@ export async function intervalPlot(plot: IntervalPlot): Promise<Html> {
 	const points = plot.marks.flatMap((mark) =>
 		(mark.points ?? []).map((value) => ({ row: mark.row, label: mark.series.label, value })),
 	);
-	const y = { field: 'row', type: 'nominal', sort: rows, title: null } as const;
+	// Vega estimates 0.8 em a character where it has no canvas to measure with: below that, panels would not align.
+	const extent = 10 + 9.6 * Math.min(MOST_LABEL, plot.labelWidth);
+	const labelExpr = `length(datum.label) > ${MOST_LABEL} ? slice(datum.label, 0, ${MOST_LABEL - 1}) + '…' : datum.label`;
+	const axis = { minExtent: extent, maxExtent: extent, labelLimit: 0, labelExpr };
+	const y = { field: 'row', type: 'nominal', sort: rows, title: null, axis } as const;
 	const yOffset = { field: 'label', type: 'nominal', sort: series.map(({ label }) => label) } as const;
 	const scale = {
 		zero: false,
 		nice: true,
 		...(plot.domain ? { domain: [...plot.domain], nice: false } : {}),
 	};
-	const x = { type: 'quantitative', title: plot.axis, scale } as const;
+	const x = { type: 'quantitative', title: plot.axis, scale, axis: { tickCount: 6 } } as const;
 	const layer: object[] = [
 		{
 			data: { values: points },
-			mark: { type: 'tick', thickness: 1.5, bandSize: 9, opacity: 0.4 },
+			mark: { type: 'point', shape: 'stroke', angle: 90, size: 120, strokeWidth: 1.5, opacity: 0.5 },
 			encoding: { x: { ...x, field: 'value' } },
 		},
 		{
@@ -133,7 +142,7 @@ export async function curvePlot(plot: CurvePlot): Promise<Html> {
 			data: { values },
 			title: plot.title,
 			height: 190,
-			mark: { type: 'line', strokeWidth: 1.8, interpolate: 'linear', strokeJoin: 'round', clip: true },
+			mark: { type: 'line', strokeWidth: 1.8, interpolate: 'linear', strokeJoin: 'round' },
 			encoding: {
 				x: { field: 'x', type: 'quantitative', title: plot.axis, axis: { format: '~s', tickCount: 5 } },
 				y: {
@@ -158,8 +167,9 @@ export async function curvePlot(plot: CurvePlot): Promise<Html> {
 	);
 }
 
-/** What colour, shape and dash mean. */
-export function legend(series: readonly Series[]): Html {
+/** What colour, shape and dash mean; nothing to say about one series. */
+export function legend(series: readonly Series[]): Html | null {
+	if (series.length < 2) return null;
 	return html`<ul class="legend">${series.map(
 		({ label, colour }) => html`<li><span class="swatch arm-${colour % palette.length}"></span>${label}</li>`,
 	)}</ul>`;

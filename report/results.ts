@@ -26,6 +26,7 @@ async function differencePlots({ compared, reference }: Comparison): Promise<Htm
 			axis: `PSNR difference to ${reference.label} (dB)`,
 			zero: true,
 			domain,
+			labelWidth: longestLabel(compared),
 			marks: cells.flatMap((cell) => {
 				const psnr = cell.difference?.psnr;
 				return psnr ? [{ ...mark(cell, psnr), points: cell.points }] : [];
@@ -45,20 +46,27 @@ async function differencePlots({ compared, reference }: Comparison): Promise<Htm
 }
 
 async function meanPlots(cells: readonly Cell[]): Promise<Html> {
-	const panels = (measure: 'psnr' | 'ssim', axis: string, digits: number) =>
-		byProblem(cells).flatMap(([problem, group]) => {
+	const measured = [
+		{ measure: 'psnr', axis: 'PSNR (dB)', digits: 2 },
+		{ measure: 'ssim', axis: 'SSIM', digits: 3 },
+	] as const;
+	const labelWidth = longestLabel(cells);
+	const panels = byProblem(cells).flatMap(([problem, group]) =>
+		measured.flatMap(({ measure, axis, digits }) => {
 			const marks = group.flatMap((cell) => (cell[measure] ? [mark(cell, cell[measure])] : []));
 			if (marks.length === 0) return [];
 			return intervalPlot({
 				title: `${capital(problemKind(problem))}: ${measure.toUpperCase()}`,
 				axis,
 				marks,
+				labelWidth,
 				alt: `Mean ${measure.toUpperCase()} for ${problemKind(problem)}: ${group
 					.map((cell) => `${cell.of.label}, ${settingName(cell)}: ${plusMinus(cell[measure], digits)}`)
 					.join('; ')}.`,
 			});
-		});
-	const plots = await Promise.all([...panels('psnr', 'PSNR (dB)', 2), ...panels('ssim', 'SSIM', 3)]);
+		}),
+	);
+	const plots = await Promise.all(panels);
 	return html`<h3>Means</h3>
 	<figure>${legend([...new Set(cells.map((cell) => cell.of))])}<div class="plots">${plots}</div>
 	<figcaption>Mean over the test images with its 95 % interval. These intervals are wide because images differ in
@@ -75,7 +83,7 @@ function table({ cells, reference }: Comparison): Html {
 				const clear = judgement(cell) === 'better' || judgement(cell) === 'worse';
 				return html`<tr>${
 					i === 0 &&
-					html`<th scope="rowgroup" rowspan="${group.length}" class="text">${problemName(cell)}</th>
+					html`<th scope="rowgroup" rowspan="${group.length}" class="text wrap">${problemName(cell)}</th>
 				<th scope="rowgroup" rowspan="${group.length}" class="text">${solverName(cell.solver)}</th>`
 				}<th scope="row" class="text"><span class="name arm-${cell.of.colour % 6}">${cell.of.label}</span></th>
 			<td>${plusMinus(cell.psnr, 2)}</td>${
@@ -84,19 +92,20 @@ function table({ cells, reference }: Comparison): Html {
 					: html`<td class="${clear && 'clear'}">${withBounds(psnr ?? null, 2)}</td>`
 			}<td>${plusMinus(cell.ssim, 3)}</td>${
 				cell.of === reference ? html`<td>reference</td>` : html`<td>${withBounds(ssim ?? null, 3)}</td>`
-			}<td>${plusMinus(cell.residual, 3)}</td><td>${fixed(cell.seconds?.mean, 1)}</td><td>${cell.images}</td></tr>`;
+			}<td>${fixed(cell.residual?.mean, 3)}</td><td>${fixed(cell.seconds?.mean, 1)}</td><td>${cell.images}</td></tr>`;
 			})}</tbody>`,
 	);
 	return html`<h3>Table</h3>
 	<div class="scroll" role="region" aria-label="Results table" tabindex="0"><table id="results-table">
-	<caption>Mean ± half width of the 95 % confidence interval over images; differences are paired, with the interval in
-	brackets, bold where it does not contain 0.</caption>
+	<caption><span>Means and paired differences, with 95 % confidence intervals</span></caption>
 	<thead><tr><th scope="col" class="text">Problem</th><th scope="col" class="text">Solver</th>
 	<th scope="col" class="text">Arm</th>${head('PSNR', 'dB')}${head('Difference', 'dB')}${head('SSIM')}
-	${head('Difference')}${head('Residual', '‖Ax − y‖ / ‖y‖')}${head('Time', 's per image')}${head('Images')}</tr></thead>
+	${head('Difference')}${head('Residual')}${head('Time', 's / image')}${head('n')}</tr></thead>
 	${groups}</table></div>
-	<p class="note">PSNR and SSIM with data range 1; SSIM with an 11 × 11 gaussian window, σ 1.5, mean over colour
-	channels. Several seeds of an image are averaged before anything else, so that intervals count images.</p>`;
+	<p class="note">Mean ± half width of the interval over images; differences are paired, with their interval in
+	brackets, bold where it does not contain 0. PSNR and SSIM with data range 1; SSIM with an 11 × 11 gaussian window, σ 1.5, mean over colour
+	channels. Residual
+	is ‖Ax − y‖ / ‖y‖, n the number of images. Several seeds of an image are averaged before anything else, so that intervals count images.</p>`;
 }
 
 function everyRow({ rows, arms }: RunContents): Html {
@@ -114,10 +123,17 @@ function everyRow({ rows, arms }: RunContents): Html {
 	)}</tbody></table></div></details>`;
 }
 
-function mark(cell: Cell, interval: Interval) {
+const longestLabel = (cells: readonly Cell[]): number =>
+	Math.max(...cells.map((cell) => rowLabel(cell).length));
+
+function rowLabel(cell: Cell): string {
 	const name = problemName(cell).slice(problemKind(cell.problem).length).replace(/^, /, '').trim();
+	return `${solverName(cell.solver)}  ${name}`;
+}
+
+function mark(cell: Cell, interval: Interval) {
 	return {
-		row: `${solverName(cell.solver)}  ${name}`,
+		row: rowLabel(cell),
 		series: cell.of,
 		mean: interval.mean,
 		low: interval.low,

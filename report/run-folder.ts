@@ -61,6 +61,9 @@ export async function readRun(folder: string): Promise<RunContents> {
 	const arms: Arm[] = [];
 	for (const [colour, name] of ordered.entries())
 		arms.push(await readArm(folder, name, colour, provenance, missing));
+	if (rows.length > 0)
+		for (const { name, label } of arms)
+			if (!rows.some((row) => row.arm === name)) missing.push(`${label} has no evaluated images.`);
 	return {
 		folder,
 		name: provenance.run ?? resolved?.name ?? path.basename(path.resolve(folder)),

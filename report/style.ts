@@ -39,7 +39,7 @@ h1{font-size:clamp(1.6rem,4.5vw,2.3rem);line-height:1.2;letter-spacing:-.015em;m
 h2{font-size:1.3rem;letter-spacing:-.01em;margin:3.2rem 0 .5rem;padding-top:1.1rem;border-top:1px solid var(--line)}
 h3{font-size:1rem;margin:1.8rem 0 .5rem}
 p{max-width:70ch;margin:.5rem 0}
-p.answer{font-size:1.2rem;line-height:1.45;max-width:56ch;margin:.8rem 0 1rem}
+p.answer{font-size:1.2rem;line-height:1.45;max-width:66ch;margin:.8rem 0 1rem}
 p.note,figcaption,caption,.fine{color:var(--soft);font-size:.875rem;line-height:1.5}
 nav ul,.legend,.verdicts{list-style:none;padding:0;margin:.6rem 0}
 nav ul{display:flex;flex-wrap:wrap;gap:.3rem 1.1rem;font-size:.9rem}
@@ -52,7 +52,7 @@ img.small{image-rendering:pixelated}
 .pair{display:grid;gap:1.25rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr))}
 .pair figure{margin:0}
 .pair img{max-width:560px}
-.steps{display:grid;gap:.75rem;grid-template-columns:repeat(auto-fill,minmax(min(45%,150px),1fr))}
+.steps{display:grid;gap:.75rem;grid-template-columns:repeat(auto-fill,minmax(min(28%,150px),1fr))}
 .steps figure{margin:0}
 .plots{display:grid;gap:1.5rem 2rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr));align-items:start}
 .plot svg{width:100%;max-width:520px}
@@ -64,7 +64,7 @@ img.small{image-rendering:pixelated}
 .swatch.arm-2{border-radius:1px;transform:rotate(45deg) scale(.85)}
 .name{border-left:4px solid var(--arm);padding-left:.5rem}
 .verdicts{display:grid;gap:.45rem}
-.verdicts li{display:grid;grid-template-columns:11.5rem 1fr;gap:.1rem 1rem;align-items:baseline;padding:.5rem .75rem;
+.verdicts li{display:grid;grid-template-columns:16.5rem 10.5rem 1fr;gap:.1rem 1rem;align-items:baseline;padding:.4rem .75rem;font-size:.92rem;
 	background:var(--card);border-radius:6px;border-left:4px solid var(--line)}
 .verdicts li.better{border-left-color:var(--arm-2)}
 .verdicts li.worse{border-left-color:var(--arm-3)}
@@ -73,14 +73,16 @@ img.small{image-rendering:pixelated}
 .missing h2{all:unset;display:block;font-weight:600}
 .missing ul{margin:.3rem 0;padding-left:1.2rem}
 .scroll{overflow-x:auto;margin:1rem 0;max-width:100%}
-table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;width:100%}
+table{border-collapse:collapse;font-size:.83rem;font-variant-numeric:tabular-nums;width:100%}
 caption{text-align:left;padding-bottom:.5rem;caption-side:top}
-th,td{padding:.4rem .7rem;text-align:right;vertical-align:top;white-space:nowrap}
+th,td{padding:.4rem .42rem;text-align:right;vertical-align:top;white-space:nowrap}
 th{font-weight:600}
 thead th{border-bottom:1.5px solid var(--soft);vertical-align:bottom;line-height:1.3}
 tbody+tbody>tr:first-child>*,tbody.plain tr+tr>*{border-top:1px solid var(--line)}
 th.text,td.text{text-align:left}
-td.text{white-space:normal}
+td.text,th.wrap{white-space:normal}
+th.wrap{min-width:7rem}
+caption span{display:block;max-width:calc(100vw - 2.5rem)}
 td.clear{font-weight:600}
 dl{display:grid;grid-template-columns:minmax(8rem,max-content) 1fr;gap:.3rem 1.2rem;font-size:.9rem;margin:.6rem 0}
 dt{color:var(--soft)}

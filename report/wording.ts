@@ -29,7 +29,7 @@ export function withBounds(difference: Interval | null, digits: number): string 
 	if (!difference) return '–';
 	const { mean, low, high } = difference;
 	if (low === null || high === null) return `${signed(mean, digits)} (no interval)`;
-	return `${signed(mean, digits)} [${signed(low, digits)}, ${signed(high, digits)}]`;
+	return `${signed(mean, digits)} [${signed(low, digits)},\u00a0${signed(high, digits)}]`;
 }
 
 /** `15 of 16 images`, ties counted as neither. */
@@ -40,7 +40,7 @@ export function wins(difference: PairedDifference): string {
 
 /** `p = 0.03`, `p < 0.001`. */
 export function pValue(p: number): string {
-	return p < 0.001 ? 'p < 0.001' : `p = ${p.toPrecision(2)}`;
+	return p < 0.001 ? 'p\u00a0<\u00a00.001' : `p\u00a0=\u00a0${p.toPrecision(2)}`;
 }
 
 export function plural(count: number, noun: string): string {
@@ -91,5 +91,7 @@ export function problemKind(problem: string): string {
 function levelName(problem: string, level: number): string {
 	if (problem === 'super-resolution') return ` ×${level}`;
 	const isFraction = problem === 'compressed-sensing' || problem === 'inpainting';
-	return isFraction && level > 0 && level <= 1 ? `, ${Number((100 * level).toPrecision(3))} %` : `, ${level}`;
+	return isFraction && level > 0 && level <= 1
+		? `, ${Number((100 * level).toPrecision(3))}\u00a0%`
+		: `, ${level}`;
 }
