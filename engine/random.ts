@@ -11,38 +11,39 @@ const W0 = 0x9e3779b9;
 const W1 = 0xbb67ae85;
 const TWO_PI = 2 * Math.PI;
 
-/** High word of the unsigned product of two 32-bit words. */
+/** High word of the product of two unsigned words; every intermediate is exact in a double. */
 function multiplyHigh(a: number, b: number): number {
-	const aLow = a & 0xffff;
-	const aHigh = a >>> 16;
-	const bLow = b & 0xffff;
-	const bHigh = b >>> 16;
-	const middle = Math.imul(aHigh, bLow) + ((aLow * bLow) >>> 16);
-	const low = (middle & 0xffff) + Math.imul(aLow, bHigh);
-	return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (low >>> 16)) | 0;
+	return (((a >>> 16) * b + Math.floor(((a & 0xffff) * b) / 0x10000)) / 0x10000) | 0;
 }
 
-/** One Philox4x32-10 block: `out` receives the four words for a counter and a key. */
-export function philox(counter: ArrayLike<number>, key: ArrayLike<number>, out: Int32Array): void {
-	let [x0, x1, x2, x3] = [counter[0]! | 0, counter[1]! | 0, counter[2]! | 0, counter[3]! | 0];
-	let k0 = key[0]! | 0;
-	let k1 = key[1]! | 0;
+/** One Philox4x32-10 block: the four words of a counter (c0 … c3) under a key (k0, k1), into `out` from `at`. */
+export function philox(
+	c0: number,
+	c1: number,
+	c2: number,
+	c3: number,
+	k0: number,
+	k1: number,
+	out: Uint32Array,
+	at = 0,
+): void {
+	let [x0, x1, x2, x3] = [c0, c1, c2, c3];
+	let [key0, key1] = [k0, k1];
 	for (let round = 0; round < 10; round++) {
-		const high0 = multiplyHigh(M0, x0);
-		const low0 = Math.imul(M0, x0);
-		const high1 = multiplyHigh(M1, x2);
-		const low1 = Math.imul(M1, x2);
-		x0 = high1 ^ x1 ^ k0;
+		const high0 = multiplyHigh(x0 >>> 0, M0);
+		const high1 = multiplyHigh(x2 >>> 0, M1);
+		const low1 = Math.imul(x2, M1);
+		x2 = high0 ^ x3 ^ key1;
+		x3 = Math.imul(x0, M0);
+		x0 = high1 ^ x1 ^ key0;
 		x1 = low1;
-		x2 = high0 ^ x3 ^ k1;
-		x3 = low0;
-		k0 = (k0 + W0) | 0;
-		k1 = (k1 + W1) | 0;
+		key0 = (key0 + W0) | 0;
+		key1 = (key1 + W1) | 0;
 	}
-	out[0] = x0;
-	out[1] = x1;
-	out[2] = x2;
-	out[3] = x3;
+	out[at] = x0;
+	out[at + 1] = x1;
+	out[at + 2] = x2;
+	out[at + 3] = x3;
 }
 
 /** FNV-1a, 32 bits, over the UTF-8 bytes of a name. */
@@ -75,18 +76,13 @@ export function stream(seed: number, name: string): RandomStream {
 	if (!Number.isSafeInteger(seed) || seed < 0) {
 		throw new RangeError(`Expected a whole number in [0, 2^53) for seed but received ${seed}`);
 	}
-	const key = Int32Array.of(seed | 0, hashName(name));
+	const [key0, key1] = [seed | 0, hashName(name)];
 	const seedHigh = Math.floor(seed / 2 ** 32);
 
 	function words(step: number, n: number): Uint32Array {
 		const out = new Uint32Array(Math.ceil(n / 4) * 4);
-		const block = new Int32Array(4);
-		const counter = Int32Array.of(0, step | 0, Math.floor(step / 2 ** 32), seedHigh);
-		for (let i = 0; i < out.length; i += 4) {
-			counter[0] = i >>> 2;
-			philox(counter, key, block);
-			out.set(block, i);
-		}
+		const [low, high] = [step | 0, Math.floor(step / 2 ** 32)];
+		for (let i = 0; i < out.length; i += 4) philox(i >>> 2, low, high, seedHigh, key0, key1, out, i);
 		return out;
 	}
 
