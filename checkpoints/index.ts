@@ -17,6 +17,16 @@ export {
 	requireArchitecture,
 } from './manifest.ts';
 export {
+	encodeTorch,
+	type Plain,
+	PythonObject,
+	readTorch,
+	stateDict,
+	TorchTensor,
+	tensorsByPath,
+	type Writable,
+} from './pytorch/index.ts';
+export {
 	applyRetention,
 	checkpointName,
 	latestCheckpoint,
