@@ -66,7 +66,7 @@ export const provenanceSchema = z.looseObject({
 	endedAt: z.string().optional(),
 	/** The command that repeats the run. */
 	command: z.string().optional(),
-	/** The arm that the others are compared with; default: `vanilla` if there is one, else the first. */
+	/** The arm that the others are compared with; default: the experiment's first. */
 	reference: z.string().optional(),
 	arms: z.array(armProvenanceSchema).optional(),
 	/** `equal-steps`, `equal-images` or `equal-compute`, with what it came to. */

@@ -37,7 +37,7 @@ export function provenance(run: RunContents): Html {
 	${list('sha256', from.hashes)}${more.map(([key, value]) => entry(key, plain(value)))}</dl>
 	${
 		run.resolved
-			? html`<details><summary>The whole experiment, after defaults</summary>
+			? html`<details class="print"><summary>The whole experiment, after defaults</summary>
 	<pre tabindex="0"><code>${stringify(run.resolved, { aliasDuplicateObjects: false })}</code></pre></details>`
 			: html`<p class="note">The resolved experiment (resolved.json) is missing.</p>`
 	}`;

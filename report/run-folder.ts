@@ -56,7 +56,7 @@ export async function readRun(folder: string): Promise<RunContents> {
 		missing.push('resolved.json is missing: the settings are not known.');
 	const evaluation = await list(path.join(folder, 'evaluation'));
 	const known = armNames(rows, provenance, resolved, await list(path.join(folder, 'arms')));
-	const reference = provenance.reference ?? referenceArm(known);
+	const reference = provenance.reference ?? configuredArms(resolved)[0] ?? referenceArm(known);
 	const ordered = [...new Set([reference, ...known])].filter((name) => known.includes(name));
 	const arms: Arm[] = [];
 	for (const [colour, name] of ordered.entries())
@@ -118,18 +118,26 @@ function firstIssue(error: z.ZodError): string {
 	return issue ? `${issue.path.join('.') || 'its content'}: ${issue.message}` : 'its content';
 }
 
+/** Names of the arms in the experiment; its first one is the reference. */
+function configuredArms(resolved: Record<string, unknown> | null): string[] {
+	const configured = Array.isArray(resolved?.arms) ? resolved.arms : [];
+	return configured.flatMap((arm) => {
+		const name = (arm as { name?: unknown } | null)?.name;
+		return typeof name === 'string' ? [name] : [];
+	});
+}
+
 function armNames(
 	rows: readonly ResultRow[],
 	provenance: Provenance,
 	resolved: Record<string, unknown> | null,
 	folders: readonly string[],
 ): string[] {
-	const configured = Array.isArray(resolved?.arms) ? resolved.arms : [];
-	const named = configured.flatMap((arm) => {
-		const name = (arm as { name?: unknown } | null)?.name;
-		return typeof name === 'string' ? [name] : [];
-	});
-	const told = [...named, ...(provenance.arms ?? []).map((arm) => arm.name), ...rows.map((row) => row.arm)];
+	const told = [
+		...configuredArms(resolved),
+		...(provenance.arms ?? []).map((arm) => arm.name),
+		...rows.map((row) => row.arm),
+	];
 	const files = new Set(told.map(runFiles.samples));
 	return [...new Set([...told, ...folders.filter((name) => !files.has(runFiles.samples(name)))])];
 }

@@ -77,6 +77,7 @@ table{border-collapse:collapse;font-size:.83rem;font-variant-numeric:tabular-num
 caption{text-align:left;padding-bottom:.5rem;caption-side:top}
 th,td{padding:.4rem .42rem;text-align:right;vertical-align:top;white-space:nowrap}
 th{font-weight:600}
+th .fine{font-size:inherit;font-weight:400}
 thead th{border-bottom:1.5px solid var(--soft);vertical-align:bottom;line-height:1.3}
 tbody+tbody>tr:first-child>*,tbody.plain tr+tr>*{border-top:1px solid var(--line)}
 th.text,td.text{text-align:left}
@@ -113,10 +114,10 @@ summary{cursor:pointer;font-weight:600}
 	h2{break-after:avoid}
 	figure,.strips,tr,.verdicts li{break-inside:avoid}
 	.scroll{overflow:visible}
-	table{font-size:8.5pt}
-	th,td{padding:.25rem .4rem}
+	table{font-size:7pt}
+	th,td{padding:.2rem .25rem}
 	pre{white-space:pre-wrap}
-	details::details-content{content-visibility:visible;display:block}
+	details.print::details-content{content-visibility:visible;display:block}
 	.pair{grid-template-columns:1fr 1fr}
 }
 `.replace(/\n\t*/g, '\n');
