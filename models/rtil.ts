@@ -17,7 +17,12 @@ export const rtilSchema = z
 			.enum(['pair', 'cumulative'])
 			.default('cumulative')
 			.describe('pair: G and one member with all cuts; cumulative: G0 … Gk, member j with the first j cuts'),
-		lambda: z.number().min(0).max(1).default(0.5).describe('Weight of the base generator; the rest is shared equally'),
+		lambda: z
+			.number()
+			.min(0)
+			.max(1)
+			.default(0.5)
+			.describe('Weight of the base generator; the rest is shared equally'),
 		batch: z
 			.enum(['split', 'each'])
 			.default('split')

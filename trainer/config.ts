@@ -9,7 +9,9 @@ const stylegan2Schema = z
 		channels: z
 			.array(z.int().min(1))
 			.optional()
-			.describe('Feature maps at 4, 8, … up to the resolution; absent: min(maxChannels, channelBase / resolution)'),
+			.describe(
+				'Feature maps at 4, 8, … up to the resolution; absent: min(maxChannels, channelBase / resolution)',
+			),
 		channelBase: z.int().min(1).default(2048).describe('Feature maps times resolution, before the cap'),
 		maxChannels: z.int().min(1).default(128).describe('Cap on the feature maps'),
 		zDim: z.int().min(1).default(128).describe('Dimension of z (the paper: 512)'),
@@ -27,7 +29,11 @@ const stylegan2Schema = z
 
 const trainingSchema = z.strictObject({
 	batch: z.int().min(1).default(16).describe('Images a step; a multiple of 4'),
-	learningRate: z.number().positive().default(0.002).describe('Of G and D, before the correction for lazy steps'),
+	learningRate: z
+		.number()
+		.positive()
+		.default(0.002)
+		.describe('Of G and D, before the correction for lazy steps'),
 	beta2: z.number().min(0).lt(1).default(0.99).describe('Adam; β1 is 0 (Karras et al. 2020, appendix B)'),
 	r1: z
 		.strictObject({

@@ -5,8 +5,8 @@ export { type Arm, buildArm } from './program.ts';
 export {
 	type Interval,
 	secondsPerStep,
+	type TrainingEvent,
 	type TrainOptions,
 	type TrainResult,
 	trainArm,
-	type TrainingEvent,
 } from './train.ts';

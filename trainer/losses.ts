@@ -29,13 +29,22 @@ export function mixedStyles(generator: Generator, g: TensorMap, inputs: TensorMa
 }
 
 /** Images of drawn latents (inputs named as in sampling.ts). */
-export function fakes(generator: Generator, g: TensorMap, inputs: TensorMap, styles = mixedStyles(generator, g, inputs)): tf.Tensor {
+export function fakes(
+	generator: Generator,
+	g: TensorMap,
+	inputs: TensorMap,
+	styles = mixedStyles(generator, g, inputs),
+): tf.Tensor {
 	const inject = Object.fromEntries(
 		Object.entries(inputs)
 			.filter(([name]) => name.startsWith('z1.'))
 			.map(([name, value]) => [name.slice(3), value]),
 	);
-	return generator.synthesize(g, { styles, noises: generator.noiseShapes.map((_, i) => inputs[`noise${i}`]!), inject });
+	return generator.synthesize(g, {
+		styles,
+		noises: generator.noiseShapes.map((_, i) => inputs[`noise${i}`]!),
+		inject,
+	});
 }
 
 /**

@@ -8,14 +8,22 @@ import {
 	type HostTensors,
 	lazyAdam,
 	type ParameterLayout,
-	parameterLayout,
 	type Program,
 	type ProgramFunction,
+	parameterLayout,
 	type TensorMap,
 	valueAndGradients,
 } from '../engine/index.ts';
 import { expected } from '../errors/index.ts';
-import { type Cut, type Discriminator, family, type Generator, type Member, stylegan2Discriminator, stylegan2Generator } from '../models/index.ts';
+import {
+	type Cut,
+	type Discriminator,
+	family,
+	type Generator,
+	type Member,
+	stylegan2Discriminator,
+	stylegan2Generator,
+} from '../models/index.ts';
 import type { ArmConfig } from './config.ts';
 import { discriminatorLoss, fakes, generatorLoss, pathLengths, r1Penalty } from './losses.ts';
 import { type FamilyBatch, familyBatch, latentShapes, smallestBatch } from './sampling.ts';
@@ -54,7 +62,11 @@ export function buildArm(config: ArmConfig): Arm {
 		);
 	}
 	if (pathSize < members.length) {
-		throw expected(`at most ${Math.floor(training.batch / members.length)}`, 'training.pathLength.batchShrink', training.pathLength.batchShrink);
+		throw expected(
+			`at most ${Math.floor(training.batch / members.length)}`,
+			'training.pathLength.batchShrink',
+			training.pathLength.batchShrink,
+		);
 	}
 	const settings = { rate: training.learningRate, beta1: 0, beta2: training.beta2, epsilon: 1e-8 };
 	return {
@@ -111,7 +123,8 @@ export function compileArm(engine: Engine, arm: Arm, state: HostTensors): Traini
 	const indicator = memberMatrix(members, batch);
 
 	/** Mean logit of each member's samples, [K]. */
-	const scoresOf = (logits: tf.Tensor): tf.Tensor => tf.reshape(tf.matMul(constant(indicator.mean), tf.reshape(logits, [-1, 1])), [-1]);
+	const scoresOf = (logits: tf.Tensor): tf.Tensor =>
+		tf.reshape(tf.matMul(constant(indicator.mean), tf.reshape(logits, [-1, 1])), [-1]);
 
 	function updated(network: 'g' | 'd', current: TensorMap, gradients: TensorMap, step: tf.Tensor): TensorMap {
 		const next = adam(
@@ -170,7 +183,11 @@ export function compileArm(engine: Engine, arm: Arm, state: HostTensors): Traini
 			},
 		},
 		path: {
-			inputs: { ...latentShapes(generator, arm.cuts, pathBatch.size), y: [pathBatch.size, size, size, 3], adam: [2] },
+			inputs: {
+				...latentShapes(generator, arm.cuts, pathBatch.size),
+				y: [pathBatch.size, size, size, 3],
+				adam: [2],
+			},
 			run(current, inputs) {
 				const g = layout.g.unpack(current.g!);
 				const of = memberMatrix(members, pathBatch);
@@ -185,7 +202,11 @@ export function compileArm(engine: Engine, arm: Arm, state: HostTensors): Traini
 					kept = [penalty, tf.mean(lengths), running].map((value) => tf.keep(value));
 					return tf.mul(penalty, weight * every) as tf.Scalar;
 				}, g);
-				const [penalty, length, running] = kept.map((value) => tf.clone(value)) as [tf.Tensor, tf.Tensor, tf.Tensor];
+				const [penalty, length, running] = kept.map((value) => tf.clone(value)) as [
+					tf.Tensor,
+					tf.Tensor,
+					tf.Tensor,
+				];
 				tf.dispose(kept);
 				return {
 					outputs: { penalty, length },
@@ -226,7 +247,10 @@ function constant({ rows, columns, data }: Matrix): tf.Tensor2D {
 }
 
 /** `belongs` [N, K] is 1 where a sample belongs to a member; `mean` [K, N] averages over a member's samples. */
-function memberMatrix(members: readonly Member[], { size, member }: FamilyBatch): { belongs: Matrix; mean: Matrix } {
+function memberMatrix(
+	members: readonly Member[],
+	{ size, member }: FamilyBatch,
+): { belongs: Matrix; mean: Matrix } {
 	const k = members.length;
 	const belongs = new Float32Array(size * k);
 	const mean = new Float32Array(k * size);

@@ -51,7 +51,8 @@ function allot(shares: readonly number[], total: number): number[] {
 	for (let left = total - counts.reduce((a, b) => a + b, 0); left !== 0; left -= Math.sign(left)) {
 		const candidates = left > 0 ? order() : order().reverse();
 		const chosen = candidates.find((i) => left > 0 || counts[i]! > 1);
-		if (chosen === undefined) throw new RangeError(`A batch of ${total} groups is too small for ${shares.length} members`);
+		if (chosen === undefined)
+			throw new RangeError(`A batch of ${total} groups is too small for ${shares.length} members`);
 		counts[chosen]! += Math.sign(left);
 	}
 	return counts;
@@ -61,7 +62,11 @@ function allot(shares: readonly number[], total: number): number[] {
 export type LatentInputs = Record<string, Float32Array>;
 
 /** Shapes of the inputs that `drawLatents` gives for `n` samples. */
-export function latentShapes(generator: Generator, cuts: readonly Cut[], n: number): Record<string, number[]> {
+export function latentShapes(
+	generator: Generator,
+	cuts: readonly Cut[],
+	n: number,
+): Record<string, number[]> {
 	return {
 		z: [n, generator.zDim],
 		zMixed: [n, generator.zDim],
@@ -86,11 +91,21 @@ export interface DrawOptions {
 }
 
 /** Draws latents for one purpose (`d`, `g`, `path`, …): pure in (seed, purpose, step). */
-export function latentSource(seed: number, purpose: string, generator: Generator, options: DrawOptions): (step: number) => LatentInputs {
+export function latentSource(
+	seed: number,
+	purpose: string,
+	generator: Generator,
+	options: DrawOptions,
+): (step: number) => LatentInputs {
 	const { batch, members, cuts, sigma, mixing } = options;
 	const n = batch.size;
 	const named = (name: string): RandomStream => stream(seed, `${purpose} ${name}`);
-	const [z, zMixed, mix, noise] = ['z', 'z mixed', 'mix', 'noise'].map(named) as [RandomStream, RandomStream, RandomStream, RandomStream];
+	const [z, zMixed, mix, noise] = ['z', 'z mixed', 'mix', 'noise'].map(named) as [
+		RandomStream,
+		RandomStream,
+		RandomStream,
+		RandomStream,
+	];
 	const injections = cuts.map((cut) => ({ cut, source: named(`z1 ${cut.name}`) }));
 	const noiseSizes = generator.noiseShapes.map(([h, w]) => n * h * w);
 	const noiseTotal = noiseSizes.reduce((a, b) => a + b, 0);
@@ -109,7 +124,9 @@ export function latentSource(seed: number, purpose: string, generator: Generator
 		});
 		for (const { cut, source } of injections) {
 			const size = elements([cut.resolution, cut.resolution, cut.channels]);
-			const users = [...batch.member.keys()].filter((i) => members[batch.member[i]!]!.cuts.includes(cut.name));
+			const users = [...batch.member.keys()].filter((i) =>
+				members[batch.member[i]!]!.cuts.includes(cut.name),
+			);
 			const drawn = source.normals(step, users.length * size);
 			const values = new Float32Array(n * size);
 			users.forEach((sample, row) => {

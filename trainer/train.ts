@@ -14,7 +14,15 @@ import { batchFlips, batchSampler, type Dataset, imageGrid } from '../data/index
 import { type Engine, type HostTensor, type HostTensors, stream } from '../engine/index.ts';
 import { expected, RtilError } from '../errors/index.ts';
 import type { ArmConfig } from './config.ts';
-import { type Arm, buildArm, compileArm, initialState, optimizerInput, sampleCount, type TrainingProgram } from './program.ts';
+import {
+	type Arm,
+	buildArm,
+	compileArm,
+	initialState,
+	optimizerInput,
+	sampleCount,
+	type TrainingProgram,
+} from './program.ts';
 import { familyBatch, latentSource } from './sampling.ts';
 
 /** When something is due: every so many steps, or every so many seconds of wall time. */
@@ -94,7 +102,11 @@ export async function trainArm(options: TrainOptions): Promise<TrainResult> {
 	let parent = resumed?.manifest ?? null;
 	let saved: TrainResult | undefined;
 
-	function report(phase: 'compiling' | 'training', losses: Record<string, number>, secondsPerStep: number): void {
+	function report(
+		phase: 'compiling' | 'training',
+		losses: Record<string, number>,
+		secondsPerStep: number,
+	): void {
 		const { batch } = options.config.training;
 		options.emit({
 			type: 'progress',
@@ -198,7 +210,12 @@ export async function secondsPerStep(
 }
 
 /** One iteration at a given step (Karras et al. 2020: D, then G, each with its lazy regulariser, then the average). */
-function trainingLoop(arm: Arm, program: TrainingProgram, dataset: Dataset, seed: number): (step: number) => Record<string, number> {
+function trainingLoop(
+	arm: Arm,
+	program: TrainingProgram,
+	dataset: Dataset,
+	seed: number,
+): (step: number) => Record<string, number> {
 	const { config, generator, members, cuts } = arm;
 	const { training } = config;
 	const { batch, r1, pathLength } = training;
@@ -214,7 +231,11 @@ function trainingLoop(arm: Arm, program: TrainingProgram, dataset: Dataset, seed
 
 	return (step) => {
 		const losses: Record<string, number> = {};
-		const real = dataset.read(indices(step), undefined, training.flips ? batchFlips({ seed, batch, step }) : undefined);
+		const real = dataset.read(
+			indices(step),
+			undefined,
+			training.flips ? batchFlips({ seed, batch, step }) : undefined,
+		);
 		// Optimiser steps so far: one an iteration, and one for each lazy regulariser before this iteration.
 		const lazyR1 = r1.gamma > 0 && step % r1.every === 0;
 		const lazyPath = pathLength.weight > 0 && step % pathLength.every === 0;
@@ -229,7 +250,8 @@ function trainingLoop(arm: Arm, program: TrainingProgram, dataset: Dataset, seed
 		members.forEach(({ name }, k) => {
 			losses[`score ${name}`] = d.fake!.data[k]!;
 		});
-		if (lazyR1) losses.r1 = program.call('r1', { real, adam: optimizerInput(arm, 'd', t.d + 1) }).penalty!.data[0]!;
+		if (lazyR1)
+			losses.r1 = program.call('r1', { real, adam: optimizerInput(arm, 'd', t.d + 1) }).penalty!.data[0]!;
 
 		losses.g = program.call('g', { ...latents.g(step), adam: optimizerInput(arm, 'g', t.g) }).loss!.data[0]!;
 		if (lazyPath) {
@@ -260,11 +282,19 @@ function sampler(arm: Arm, program: TrainingProgram, seed: number): () => Promis
 	const { generator } = arm;
 	const base = [{ name: 'G0', cuts: [], weight: 1 }];
 	const batch = familyBatch(base, sampleCount, 'each');
-	const inputs = latentSource(seed, 'samples', generator, { batch, members: base, cuts: [], sigma: 1, mixing: 0 })(0);
+	const inputs = latentSource(seed, 'samples', generator, {
+		batch,
+		members: base,
+		cuts: [],
+		sigma: 1,
+		mixing: 0,
+	})(0);
 	const pixels = generator.resolution ** 2 * 3;
 	return () => {
 		const { images } = program.call('sample', inputs);
-		const each = Array.from({ length: sampleCount }, (_, i) => images!.data.subarray(i * pixels, (i + 1) * pixels));
+		const each = Array.from({ length: sampleCount }, (_, i) =>
+			images!.data.subarray(i * pixels, (i + 1) * pixels),
+		);
 		return imageGrid(
 			each.map((data) => ({ data, width: generator.resolution, height: generator.resolution, channels: 3 })),
 			{ columns: 8, gap: 2 },

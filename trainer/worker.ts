@@ -6,7 +6,10 @@ import { openEngine } from '../engine/index.ts';
 import { armConfigSchema } from './config.ts';
 import { secondsPerStep, trainArm } from './train.ts';
 
-const interval = z.union([z.strictObject({ steps: z.int().min(1) }), z.strictObject({ seconds: z.number().positive() })]);
+const interval = z.union([
+	z.strictObject({ steps: z.int().min(1) }),
+	z.strictObject({ seconds: z.number().positive() }),
+]);
 /** The prepared data set, as a file on this machine. */
 const dataset = z.looseObject({ file: z.string() });
 
@@ -23,7 +26,11 @@ const trainPayload = z.looseObject({
 	sampleEvery: interval,
 });
 
-const calibratePayload = z.looseObject({ configs: z.array(armConfigSchema).min(1), dataset, seed: z.int().min(0) });
+const calibratePayload = z.looseObject({
+	configs: z.array(armConfigSchema).min(1),
+	dataset,
+	seed: z.int().min(0),
+});
 
 const threads = process.env.RTIL_THREADS ? { threads: Number(process.env.RTIL_THREADS) } : {};
 const engine = await openEngine(threads);
@@ -40,7 +47,15 @@ serveWorker(
 			using images = openDataset(dataset.file);
 			const seconds: number[] = [];
 			for (const config of configs) {
-				seconds.push(await secondsPerStep({ config, seed, dataset: images, engine, now: performance.now.bind(performance) }));
+				seconds.push(
+					await secondsPerStep({
+						config,
+						seed,
+						dataset: images,
+						engine,
+						now: performance.now.bind(performance),
+					}),
+				);
 			}
 			return { secondsPerStep: seconds };
 		},
