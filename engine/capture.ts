@@ -204,7 +204,9 @@ function captureFunction(
 		});
 		// By way of an identity: a session refuses to fetch what is fed to it.
 		const fetches = outputs.map(([, tensor]) =>
-			graph.add('Identity', [recorder.sourceOf(tensor)], { T: { type: dataType(backend.binding, tensor.dtype) } }),
+			graph.add('Identity', [recorder.sourceOf(tensor)], {
+				T: { type: dataType(backend.binding, tensor.dtype) },
+			}),
 		);
 		if (assigns.length > 0) fetches.push(flag(graph, assigns));
 		return {

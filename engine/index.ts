@@ -17,7 +17,7 @@ export {
 	upfirdn2d,
 	upsample2,
 } from './ops/upfirdn.ts';
-export { elements } from './program.ts';
-export { type RandomStream, stream } from './random.ts';
 export { type AdamSettings, type AdamState, adam, adamStep, lazyAdam } from './optimizers.ts';
 export { type ParameterLayout, parameterLayout } from './parameters.ts';
+export { elements } from './program.ts';
+export { type RandomStream, stream } from './random.ts';
