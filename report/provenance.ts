@@ -1,30 +1,13 @@
 // Where the numbers come from, and what a reader must know to judge them.
 import { stringify } from 'yaml';
 import { type Html, html } from './html.ts';
+import { armProvenanceSchema, provenanceSchema } from './inputs.ts';
 import type { Arm, RunContents } from './run-folder.ts';
 import { duration, fixed, grouped, scientific } from './wording.ts';
 
-const shown = new Set([
-	'run',
-	'state',
-	'reason',
-	'startedAt',
-	'endedAt',
-	'command',
-	'reference',
-	'arms',
-	'budgetRule',
-	'selection',
-	'seeds',
-	'versions',
-	'hashes',
-	'hardware',
-	'notes',
-]);
-
 export function provenance(run: RunContents): Html {
 	const { provenance: from } = run;
-	const more = Object.entries(from).filter(([key]) => !shown.has(key));
+	const more = Object.entries(from).filter(([key]) => !(key in provenanceSchema.shape));
 	return html`${armTable(run.arms)}
 	<h3>Notes</h3><ul>${notes(run).map((note) => html`<li>${note}</li>`)}</ul>
 	<h3>Repeat it</h3>${
@@ -34,7 +17,8 @@ export function provenance(run: RunContents): Html {
 	}
 	<dl>${entry('Started', from.startedAt)}${entry('Ended', from.endedAt)}${entry('State', stateOf(run))}
 	${list('Seed', from.seeds)}${list('Hardware', from.hardware)}${list('Version', from.versions)}
-	${list('sha256', from.hashes)}${more.map(([key, value]) => entry(key, plain(value)))}</dl>
+	${list('sha256', from.hashes)}${more.map(([key, value]) => entry(key, plain(value)))}
+	${run.arms.map(armExtras)}</dl>
 	${
 		run.resolved
 			? html`<details class="print"><summary>The whole experiment, after defaults</summary>
@@ -60,6 +44,12 @@ function armTable(arms: readonly Arm[]): Html | null {
 	<th scope="col">Images seen</th><th scope="col">FLOPs</th><th scope="col">Training time</th>
 	<th scope="col">Parameters of G</th><th scope="col" class="text">Checkpoint</th></tr></thead>
 	<tbody class="plain">${rows}</tbody></table></div>`;
+}
+
+/** What was recorded of an arm beyond the table. */
+function armExtras({ label, provenance: from }: Arm): (Html | null)[] {
+	const more = Object.entries(from).filter(([key]) => !(key in armProvenanceSchema.shape));
+	return more.map(([key, value]) => entry(`${label}: ${key}`, plain(value)));
 }
 
 /** Notes of the run, and those that follow from its numbers. */
