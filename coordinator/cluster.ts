@@ -25,6 +25,8 @@ export interface RoleOptions {
 	engine?: string;
 	/** Threads of the engine; default: all cores. */
 	threads?: number;
+	/** URL of the module that a node's worker process runs; default: its room's own. */
+	worker?: string;
 	/** Inverter only: where gRPC listens; port 0 takes a free one. */
 	host?: string;
 	port?: number;
@@ -56,10 +58,8 @@ export interface ClusterOptions {
 	clock?: Clock;
 	/** What happens to the processes, in one line. */
 	onLog?: (level: 'info' | 'warn', text: string) => void;
-	/** The module a role's process runs; tests put their own. */
-	module?: URL;
-	/** Environment of the roles, beside this process's. */
-	env?: Record<string, string>;
+	/** The module that the nodes' worker processes run; default: each room's own. */
+	worker?: URL;
 }
 
 export interface Cluster {
@@ -108,12 +108,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 			cache: path.resolve(dir, 'blobs'),
 			...(options.engine ? { engine: options.engine } : {}),
 			...(options.threads ? { threads: options.threads } : {}),
+			...(options.worker ? { worker: options.worker.href } : {}),
 			...(role === 'inverter' ? { host: '127.0.0.1', port: options.grpcPort ?? 0 } : {}),
 		};
 		return new SupervisedRole(role, roleOptions, {
-			module: options.module ?? new URL(`./role-process${path.extname(import.meta.url)}`, import.meta.url),
+			module: new URL(`./role-process${path.extname(import.meta.url)}`, import.meta.url),
 			logFile: path.join(dir, 'logs', `${role}.log`),
-			env: options.env ?? {},
 			clock: options.clock ?? systemClock,
 			onLog,
 			onReady: (ready) => role === 'inverter' && address.resolve(ready.address),
@@ -165,7 +165,6 @@ function deferred<T>(): { promise: Promise<T>; resolve(value: T): void; reject(e
 interface SupervisedOptions {
 	module: URL;
 	logFile: string;
-	env: Record<string, string>;
 	clock: Clock;
 	onLog: (level: 'info' | 'warn', text: string) => void;
 	onReady: (ready: RoleReady) => void;
@@ -238,7 +237,6 @@ class SupervisedRole {
 			const child = fork(fileURLToPath(this.#by.module), [this.role, JSON.stringify(this.#options)], {
 				stdio: ['ignore', log.fd, log.fd, 'ipc'],
 				execArgv: [],
-				env: { ...process.env, ...this.#by.env },
 			});
 			this.#child = child;
 			child.on('message', (message: RoleMessage) => {

@@ -28,7 +28,7 @@ const uploadEvery = 10 * 60_000;
 export async function runTrainerNode(bus: Bus, options: RoleOptions, context: RoleContext): Promise<void> {
 	const { signal, onLog, onReady } = context;
 	const worker = startWorker({
-		module: new URL(`../trainer/worker${path.extname(import.meta.url)}`, import.meta.url),
+		module: new URL(options.worker ?? `../trainer/worker${path.extname(import.meta.url)}`, import.meta.url),
 		name: 'trainer',
 		env: engineEnvironment(options),
 		onLog,

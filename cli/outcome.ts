@@ -1,0 +1,46 @@
+// The table at the end: what each arm reached with each solver on each problem, and whether RTIL helped.
+import type { Interval, SummaryRow } from '../metrics/index.ts';
+import { type Column, renderTable } from './table.ts';
+
+/** PSNR and SSIM with 95 % intervals, and paired differences against the reference arm. */
+export function outcomeTable(summary: readonly SummaryRow[]): string {
+	const reference = summary.find((row) => row.difference)?.difference?.reference;
+	const right = 'right' as const;
+	const columns: Column<SummaryRow>[] = [
+		{ title: 'problem', cell: (row) => `${row.problem} ${row.level}` },
+		{ title: 'solver', cell: (row) => row.solver },
+		{ title: 'arm', cell: (row) => row.arm },
+		{ title: 'PSNR dB', cell: (row) => withInterval(row.psnr, 2), align: right },
+		{ title: 'SSIM', cell: (row) => withInterval(row.ssim, 3), align: right },
+	];
+	if (reference !== undefined) {
+		columns.push(
+			{ title: `ΔPSNR vs ${reference}`, cell: (row) => difference(row.difference?.psnr, 2), align: right },
+			{ title: `ΔSSIM vs ${reference}`, cell: (row) => difference(row.difference?.ssim, 3), align: right },
+		);
+	}
+	const sorted = [...summary].sort((a, b) => byCell(a).localeCompare(byCell(b)));
+	const images = Math.max(...summary.map((row) => row.images));
+	const note = `Mean [95 % confidence interval] over ${images} image${images === 1 ? '' : 's'}; * marks a difference whose interval excludes 0.`;
+	return `${renderTable(columns, sorted)}\n${note}`;
+}
+
+function byCell({ problem, level, solver }: SummaryRow): string {
+	return `${problem} ${String(level).padStart(12)} ${solver}`;
+}
+
+/** `21.34 [20.90, 21.78]`; an interval needs two images. */
+function withInterval(value: Interval | null, digits: number): string {
+	if (!value) return '–';
+	const { mean, low, high } = value;
+	return low === null || high === null
+		? mean.toFixed(digits)
+		: `${mean.toFixed(digits)} [${low.toFixed(digits)}, ${high.toFixed(digits)}]`;
+}
+
+function difference(value: Interval | null | undefined, digits: number): string {
+	if (!value) return '';
+	const excludesZero = value.low !== null && value.high !== null && (value.low > 0 || value.high < 0);
+	const text = withInterval(value, digits);
+	return `${value.mean > 0 ? '+' : ''}${text}${excludesZero ? ' *' : '  '}`;
+}
