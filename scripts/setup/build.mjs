@@ -75,7 +75,6 @@ function removeStale(root, sources) {
 		const output = file.replace(/\.js\.map$/, '.js');
 		if (output.endsWith('.js') && !outputs.has(output)) rmSync(file, { force: true });
 	}
-	for (const output of outputs) {
-		if (!existsSync(output)) rmSync(join(root, 'dist', '.tsbuildinfo'), { force: true });
-	}
+	if ([...outputs].every((output) => existsSync(output))) return;
+	rmSync(join(root, readJson(join(root, 'tsconfig.json')).compilerOptions.tsBuildInfoFile), { force: true });
 }
