@@ -82,13 +82,15 @@ async function assemble(
 ): Promise<Omit<Bus, 'close'>> {
 	await ensureStreams(link);
 	const events = makeEvents(link);
-	const runs = await openStore<unknown>(link, 'runs', jsonCodec());
-	const registry = await openStore<unknown>(link, 'registry', jsonCodec());
-	const records = await openStore(link, 'jobs', messageCodec('JobRecord'));
-	const results = await openStore(link, 'results', messageCodec('Result'));
-	const checkpoints = await openStore(link, 'checkpoints', messageCodec('CheckpointAnnouncement'));
-	const nodes = await openStore(link, 'nodes', messageCodec('NodeStatus'));
-	const leases = await openStore(link, 'leases', messageCodec('LeaseHolder'));
+	const [runs, registry, records, results, checkpoints, nodes, leases] = await Promise.all([
+		openStore<unknown>(link, 'runs', jsonCodec()),
+		openStore<unknown>(link, 'registry', jsonCodec()),
+		openStore(link, 'jobs', messageCodec('JobRecord')),
+		openStore(link, 'results', messageCodec('Result')),
+		openStore(link, 'checkpoints', messageCodec('CheckpointAnnouncement')),
+		openStore(link, 'nodes', messageCodec('NodeStatus')),
+		openStore(link, 'leases', messageCodec('LeaseHolder')),
+	]);
 	const cancels = runs as KvStore<CancelFlag>;
 	return {
 		url: link.url,

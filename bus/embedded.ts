@@ -79,9 +79,12 @@ export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<E
 		guardian.once('exit', (code, by) =>
 			settle({ type: 'exit', reason: `ended with ${by ?? code}`, tail: [] }),
 		);
-		signal?.addEventListener('abort', () => guardian.disconnect(), { once: true });
+		signal?.addEventListener('abort', () => settle({ type: 'exit', reason: 'was stopped', tail: [] }), {
+			once: true,
+		});
 	});
 	if (first.type === 'exit' || signal?.aborted) {
+		if (guardian.connected) guardian.disconnect();
 		await gone(guardian);
 		await rm(join(dir, 'server.json'), { force: true });
 		signal?.throwIfAborted();

@@ -26,16 +26,17 @@ export function makeEvents(link: Link): Pick<Bus, 'publishEvent' | 'followEvents
 async function* followEvents(
 	link: Link,
 	run: string,
-	{ from = 'start', kind = '*', signal }: FollowEventsOptions,
+	{ from = 'start', kind = '*', signal: asked }: FollowEventsOptions,
 ): AsyncGenerator<FollowedEvent> {
 	requireToken('run', run);
 	if (kind !== '*') requireToken('kind', kind);
 	if (typeof from === 'number' && !(Number.isInteger(from) && from >= 0)) {
 		throw expected("'start', 'now' or a sequence", 'from', from);
 	}
+	const signal = asked ? AbortSignal.any([asked, link.closing]) : link.closing;
 	let next = typeof from === 'number' ? Math.max(from, 1) : undefined;
-	while (!signal?.aborted) {
-		const messages = await persist(link, async () => {
+	while (!signal.aborted) {
+		const open = async () => {
 			const consumer = await link.js.consumers.get('EVENTS', {
 				filter_subjects: subjects.event(run, kind),
 				...(next === undefined
@@ -43,24 +44,31 @@ async function* followEvents(
 					: { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: next }),
 			});
 			return await consumer.consume();
-		});
+		};
+		const messages = await persist(link, open, { patience: Number.POSITIVE_INFINITY, signal }).catch(
+			(error) => {
+				if (asked?.aborted) return null;
+				throw error;
+			},
+		);
+		if (!messages) return;
 		const stop = () => messages.stop();
-		signal?.addEventListener('abort', stop, { once: true });
-		if (signal?.aborted) stop();
+		signal.addEventListener('abort', stop, { once: true });
+		if (signal.aborted) stop();
 		try {
 			for await (const message of messages) {
-				if (signal?.aborted) return;
+				if (signal.aborted) break;
 				next = message.seq + 1;
 				yield { ...decode('Event', message.data), sequence: message.seq, behind: message.info.pending > 0 };
 			}
 		} catch (error) {
 			if (!isTransient(error)) throw error;
 		} finally {
-			signal?.removeEventListener('abort', stop);
+			signal.removeEventListener('abort', stop);
 			messages.stop();
 		}
-		if (signal?.aborted) return;
-		if (link.closing.aborted || link.nc.isClosed()) throw unavailable(link, undefined);
-		await link.clock.sleep(limits.restart.first, link.closing);
+		if (asked?.aborted) return;
+		if (signal.aborted || link.nc.isClosed()) throw unavailable(link, link.closing.reason);
+		await link.clock.sleep(limits.restart.first, signal).catch(() => {});
 	}
 }

@@ -73,16 +73,16 @@ export function makeJobs(link: Link, stores: JobStores): JobsOfBus {
 		const { job, generation } = record;
 		const msgID = `${keyOf(job)}/${generation}`;
 		try {
-			await persist(link, () =>
+			const { duplicate } = await persist(link, () =>
 				link.js.publish(subjects.job(job.class, job.kind), encode('Job', job), { msgID }),
 			);
+			if (!duplicate) await announce(link, stores, record);
 		} catch (error) {
 			if (!(error instanceof JetStreamApiError && /maximum messages exceeded/.test(error.message)))
 				throw error;
 			if (revision) await records.delete(keyOf(job), revision);
 			throw new RtilError('EXHAUSTED', `The queue holds ${limits.jobs} jobs`, 'Start more nodes, or wait.');
 		}
-		await announce(link, stores, record);
 	}
 
 	async function resubmit(run: string, id: string): Promise<void> {
@@ -187,7 +187,11 @@ async function* pullJobs(
 			message.term('not a job');
 			continue;
 		}
-		const delivery = await beginAttempt(link, stores, job, message, ackWait);
+		const delivery = await beginAttempt(link, stores, job, message, ackWait).catch((error) => {
+			if (link.closing.aborted || !(error instanceof RtilError && error.code === 'UNAVAILABLE')) throw error;
+			link.onStatus(`could not begin job ${job.id}: ${error.message}`);
+			return null; // it will be delivered again
+		});
 		if (!delivery) continue;
 		try {
 			yield delivery;

@@ -61,7 +61,7 @@ export async function openStore<T>(link: Link, name: BucketName, codec: Codec<T>
 						: new RtilError('CONFLICT', `Somebody else has written ${place(key)} since revision ${expected}`);
 				}
 			},
-			patience,
+			{ patience },
 		);
 	}
 
@@ -125,35 +125,42 @@ async function* entriesOf(
 	bucket: KV,
 	key: string,
 	from: 'start' | 'now',
-	signal: AbortSignal | undefined,
+	asked: AbortSignal | undefined,
 ) {
+	const signal = asked ? AbortSignal.any([asked, link.closing]) : link.closing;
 	let seen = 0;
-	while (!signal?.aborted) {
-		const iterator = await persist(link, () =>
+	while (!signal.aborted) {
+		const open = () =>
 			bucket.watch({
 				key,
 				...(seen > 0
 					? { resumeFromRevision: seen + 1 }
 					: { include: from === 'start' ? KvWatchInclude.LastValue : KvWatchInclude.UpdatesOnly }),
-			}),
+			});
+		const iterator = await persist(link, open, { patience: Number.POSITIVE_INFINITY, signal }).catch(
+			(error) => {
+				if (asked?.aborted) return null;
+				throw error;
+			},
 		);
+		if (!iterator) return;
 		const stop = () => iterator.stop();
-		signal?.addEventListener('abort', stop, { once: true });
-		if (signal?.aborted) stop();
+		signal.addEventListener('abort', stop, { once: true });
+		if (signal.aborted) stop();
 		try {
 			for await (const entry of iterator) {
-				if (signal?.aborted) return;
+				if (signal.aborted) break;
 				seen = entry.revision;
 				yield entry;
 			}
 		} catch (error) {
 			if (!isTransient(error)) throw error;
 		} finally {
-			signal?.removeEventListener('abort', stop);
+			signal.removeEventListener('abort', stop);
 			iterator.stop();
 		}
-		if (signal?.aborted) return;
-		if (link.closing.aborted || link.nc.isClosed()) throw unavailable(link, undefined);
-		await link.clock.sleep(limits.restart.first, link.closing);
+		if (asked?.aborted) return;
+		if (signal.aborted || link.nc.isClosed()) throw unavailable(link, link.closing.reason);
+		await link.clock.sleep(limits.restart.first, signal).catch(() => {});
 	}
 }

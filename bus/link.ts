@@ -25,18 +25,23 @@ export interface Link {
 	onStatus: (text: string) => void;
 }
 
-/** Does it again while the server is away, with back-off, for `patience` milliseconds (default 30 000). Only for what
- * may be done twice. Throws UNAVAILABLE when patience or the connection ends. */
-export async function persist<T>(link: Link, action: () => Promise<T>, patience = 30_000): Promise<T> {
+/** Does it again while the server is away, with back-off, for `patience` milliseconds (default 30 000) or until the
+ * signal aborts. Only for what may be done twice. Throws UNAVAILABLE when that or the connection ends. */
+export async function persist<T>(
+	link: Link,
+	action: () => Promise<T>,
+	{ patience = 30_000, signal = link.closing }: { patience?: number | undefined; signal?: AbortSignal } = {},
+): Promise<T> {
 	const end = link.clock.now() + patience;
 	for (let n = 0; ; n++) {
 		try {
 			return await action();
 		} catch (error) {
+			if (isClosed(error)) throw unavailable(link, error);
 			if (!isTransient(error)) throw error;
-			if (link.closing.aborted || link.clock.now() > end) throw unavailable(link, error);
+			if (signal.aborted || link.closing.aborted || link.clock.now() > end) throw unavailable(link, error);
 		}
-		await link.clock.sleep(backoff(n, { first: 50, most: 2000 }), link.closing).catch((error) => {
+		await link.clock.sleep(backoff(n, { first: 50, most: 2000 }), signal).catch((error) => {
 			throw unavailable(link, error);
 		});
 	}

@@ -24,33 +24,37 @@ export type BucketName = 'runs' | 'registry' | 'jobs' | 'results' | 'checkpoints
 
 /** Makes the streams that are missing. */
 export async function ensureStreams(link: Link): Promise<void> {
-	// jobs leave when they are done; a full queue refuses instead of forgetting
-	await ensureStream(link, {
-		name: 'JOBS',
-		subjects: ['job.>'],
-		retention: RetentionPolicy.Workqueue,
-		discard: DiscardPolicy.New,
-		max_msgs: limits.jobs,
+	const common = {
+		storage: StorageType.File,
 		max_msg_size: limits.message,
 		duplicate_window: nanos(limits.duplicates),
-	});
-	await ensureStream(link, {
-		name: 'EVENTS',
-		subjects: ['event.>'],
-		discard: DiscardPolicy.Old,
-		max_age: nanos(limits.eventAge),
-		max_bytes: limits.eventBytes,
-		max_msg_size: limits.message,
-		duplicate_window: nanos(limits.duplicates),
-	});
-	await ensureStream(link, {
-		name: 'DLQ',
-		subjects: ['dead.>'],
-		discard: DiscardPolicy.Old,
-		max_msgs: limits.deadLetters,
-		max_msg_size: limits.message,
-		duplicate_window: nanos(limits.duplicates),
-	});
+	};
+	await Promise.all([
+		// jobs leave when they are done; a full queue refuses instead of forgetting
+		ensureStream(link, {
+			...common,
+			name: 'JOBS',
+			subjects: ['job.>'],
+			retention: RetentionPolicy.Workqueue,
+			discard: DiscardPolicy.New,
+			max_msgs: limits.jobs,
+		}),
+		ensureStream(link, {
+			...common,
+			name: 'EVENTS',
+			subjects: ['event.>'],
+			discard: DiscardPolicy.Old,
+			max_age: nanos(limits.eventAge),
+			max_bytes: limits.eventBytes,
+		}),
+		ensureStream(link, {
+			...common,
+			name: 'DLQ',
+			subjects: ['dead.>'],
+			discard: DiscardPolicy.Old,
+			max_msgs: limits.deadLetters,
+		}),
+	]);
 }
 
 async function ensureStream(link: Link, config: Partial<StreamConfig> & { name: string }): Promise<void> {
@@ -58,7 +62,7 @@ async function ensureStream(link: Link, config: Partial<StreamConfig> & { name: 
 		await link.jsm.streams.info(config.name);
 	} catch (error) {
 		if (!isMissing(error)) throw error;
-		await link.jsm.streams.add({ storage: StorageType.File, ...config });
+		await link.jsm.streams.add(config);
 	}
 }
 
