@@ -31,7 +31,7 @@ function sessionEvents(progress: Progress): SessionEvents {
 
 /** One event of a run. */
 export function showEvent(progress: Progress, { kind, data, job }: FollowedEvent): void {
-	if (kind === 'progress' && typeof data.step === 'number') {
+	if (kind === 'progress' && data.losses) {
 		const { arm, step, steps, losses, imagesPerSecond, secondsLeft, phase } =
 			data as unknown as ProgressEvent;
 		const numbers = Object.entries(losses).map(

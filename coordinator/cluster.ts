@@ -27,6 +27,8 @@ export interface RoleOptions {
 	threads?: number;
 	/** URL of the module that a node's worker process runs; default: its room's own. */
 	worker?: string;
+	/** Inverter only: folders whose checkpoints it serves beside those of the cluster. */
+	checkpoints?: readonly string[];
 	/** Inverter only: where gRPC listens; port 0 takes a free one. */
 	host?: string;
 	port?: number;

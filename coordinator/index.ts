@@ -41,3 +41,4 @@ export {
 	type SessionEvents,
 	type SessionOptions,
 } from './session.ts';
+export { engineEnvironment } from './trainer-node.ts';

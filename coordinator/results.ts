@@ -7,7 +7,7 @@ import type { Bus } from '../bus/index.ts';
 import { checkpointName, readManifest } from '../checkpoints/index.ts';
 import { type ResultRow, referenceArm, type SummaryRow, summarise } from '../metrics/index.ts';
 import { type ArmProvenance, type Provenance, runFiles, writeReport } from '../report/index.ts';
-import { type PlannedJob, planOf, type RunSpec, stepsOfRun, trainId } from './plan.ts';
+import { planOf, type RunSpec, stepsOfRun, trainId } from './plan.ts';
 import { runFileNames, writeWhole } from './run-directory.ts';
 import type { RunState } from './run-state.ts';
 import { downloadCheckpoint } from './trainer-node.ts';
@@ -54,7 +54,9 @@ export async function writeResults(bus: Bus, end: RunEnd): Promise<RunResults> {
 		if (job.kind !== 'evaluate' || !results.has(job.id)) continue;
 		const result = results.get(job.id) as EvaluateResult;
 		rows.push(...result.rows);
-		await writePictures(bus, dir, job, result);
+		// Pictures are of the first seed; the numbers are of all.
+		if (job.id.endsWith(`.seed${spec.experiment.evaluation?.seeds[0]}`))
+			await writePictures(bus, dir, result);
 	}
 	const provenance = await provenanceOf(bus, end, results);
 	const content: RunResults = {
@@ -82,12 +84,7 @@ async function fetchCheckpoints(bus: Bus, { run, experiment }: RunSpec, dir: str
 	}
 }
 
-async function writePictures(
-	bus: Bus,
-	dir: string,
-	job: PlannedJob,
-	{ rows, pictures }: EvaluateResult,
-): Promise<void> {
+async function writePictures(bus: Bus, dir: string, { rows, pictures }: EvaluateResult): Promise<void> {
 	const [row] = rows;
 	if (!row || !pictures) return;
 	const { arm, solver, problem, level } = row;
@@ -96,8 +93,6 @@ async function writePictures(
 		measurement: runFiles.measurement(problem, level),
 		reconstruction: runFiles.reconstruction(arm, solver, problem, level),
 	};
-	// Pictures are of the first seed; the numbers are of all.
-	if (!job.id.endsWith('.first')) return;
 	for (const [shown, name] of Object.entries(names) as [keyof typeof names, string][]) {
 		const blob = pictures[shown];
 		if (blob) await writeWhole(path.join(dir, name), await bus.getBlob(blob));

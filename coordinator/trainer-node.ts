@@ -76,7 +76,10 @@ export async function runTrainerNode(bus: Bus, options: RoleOptions, context: Ro
 }
 
 /** The engine a worker opens, as its environment says it. */
-export function engineEnvironment({ engine, threads }: RoleOptions): Record<string, string> {
+export function engineEnvironment({
+	engine,
+	threads,
+}: Pick<RoleOptions, 'engine' | 'threads'>): Record<string, string> {
 	return {
 		...(engine ? { RTIL_ENGINE: engine } : {}),
 		...(threads ? { RTIL_THREADS: String(threads) } : {}),

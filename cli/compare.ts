@@ -1,0 +1,134 @@
+// rtil compare CHECKPOINT…: priors on the same measurements of the same images.
+import path from 'node:path';
+import { type Command, Option } from 'commander';
+import type { ResultRow } from '../metrics/index.ts';
+import { findCheckpoint } from './checkpoint.ts';
+import { datasetCache } from './folders.ts';
+import { declare, engineOption, interruptible, jsonOption, print, printJson, wholeNumber } from './frame.ts';
+import { outcomeTable } from './outcome.ts';
+import { showProgress } from './progress.ts';
+import { parseSpec, several } from './spec.ts';
+
+interface CompareOptions {
+	testData?: string;
+	images: number;
+	problem: string[];
+	solver: string[];
+	seed: number;
+	engine?: 'auto' | 'gpu' | 'native' | 'wasm';
+	json?: boolean;
+}
+
+export function compareCommand(): Command {
+	return declare(
+		'compare',
+		'Inverts the same measurements with several checkpoints; the first is the reference.',
+		[
+			'rtil compare runs/demo/arms/vanilla runs/demo/arms/rtil',
+			'rtil compare runs/a/arms/rtil runs/b/arms/rtil --test-data photos/ --problem compressed-sensing:ratio=0.1 --solver ilo',
+		],
+	)
+		.argument('<checkpoint...>', 'folders of checkpoints or of arms')
+		.option('--test-data <dir>', 'photographs to reconstruct (default: drawn faces)')
+		.addOption(new Option('--images <n>', 'how many').default(8).argParser(wholeNumber(1, 100_000)))
+		.addOption(
+			new Option('--problem <spec>', 'KIND:key=value,…; may be repeated')
+				.argParser(several)
+				.default(['inpainting:mask=random,ratio=0.25']),
+		)
+		.addOption(
+			new Option('--solver <spec>', 'KIND:key=value,…; may be repeated')
+				.argParser(several)
+				.default(['csgm', 'ilo']),
+		)
+		.addOption(new Option('--seed <n>', 'of the measurements').default(0).argParser(wholeNumber(0)))
+		.addOption(engineOption())
+		.addOption(jsonOption())
+		.action(async (folders: string[], options: CompareOptions) => {
+			const { dataSpec, prepareDataset } = await import('../data/index.ts');
+			const { openEngine } = await import('../engine/index.ts');
+			const { evaluate, InversionSession, parseProblem, parseSolver } = await import('../inverter/index.ts');
+			const { summarise } = await import('../metrics/index.ts');
+			const problems = options.problem.map((text) => parseProblem(parseSpec(text, '--problem'), '--problem'));
+			const solvers = options.solver.map((text) => parseSpec(text, '--solver'));
+			for (const solver of solvers) parseSolver(solver, '--solver');
+			const checkpoints = await Promise.all(folders.map(findCheckpoint));
+			const resolution = Number(checkpoints[0]!.manifest.architecture.generator.resolution);
+			const spec = dataSpec.parse(
+				options.testData
+					? { kind: 'folder', path: path.resolve(options.testData), resolution }
+					: { kind: 'faces', count: options.images, resolution, seed: 1_000_000 },
+			);
+			const progress = showProgress();
+			await interruptible(async ({ signal }) => {
+				try {
+					const images = await prepareDataset(spec, { cache: datasetCache(), signal });
+					const session = new InversionSession(
+						await openEngine(options.engine ? { engine: options.engine } : {}),
+					);
+					const indices = Array.from({ length: Math.min(options.images, images.count) }, (_, i) => i);
+					const rows: ResultRow[] = [];
+					const total = checkpoints.length * problems.length * solvers.length;
+					let done = 0;
+					for (const [i, { dir, manifest }] of checkpoints.entries()) {
+						const arm = nameOf(
+							checkpoints.map((c) => c.manifest),
+							i,
+						);
+						for (const problem of problems) {
+							for (const solver of solvers) {
+								const payload = {
+									run: manifest.run,
+									arm,
+									checkpoint: { dir },
+									problem,
+									solver,
+									images: { file: images.file, indices },
+									seeds: [options.seed],
+								};
+								const emit = ({
+									step,
+									steps,
+									secondsLeft,
+								}: {
+									step: number;
+									steps: number;
+									secondsLeft: number;
+								}): void =>
+									progress.update({
+										bar: 'evaluation',
+										value: done,
+										total,
+										note: `${arm} ${problem.kind} ${String(solver.kind)} ${step}/${steps}, ${Math.ceil(secondsLeft)} s`,
+									});
+								rows.push(...(await evaluate(session, payload, { signal, emit })).rows);
+								progress.update({ bar: 'evaluation', value: ++done, total, note: '' });
+							}
+						}
+					}
+					progress.stop();
+					const summary = summarise(rows, {
+						reference: nameOf(
+							checkpoints.map((c) => c.manifest),
+							0,
+						),
+					});
+					if (options.json) printJson({ rows, summary });
+					else print(outcomeTable(summary));
+				} finally {
+					progress.stop();
+				}
+			});
+		});
+}
+
+/** The arm's name where it tells the checkpoints apart, else with its run, else with its id. */
+function nameOf(manifests: readonly { run: string; arm: string; id: string }[], index: number): string {
+	const forms = [
+		(m: (typeof manifests)[number]) => m.arm,
+		(m: (typeof manifests)[number]) => `${m.run}/${m.arm}`,
+		(m: (typeof manifests)[number]) => `${m.arm}@${m.id.slice(0, 8)}`,
+	];
+	const telling = forms.find((form) => new Set(manifests.map(form)).size === manifests.length);
+	return telling ? telling(manifests[index]!) : `${index + 1}:${manifests[index]!.arm}`;
+}
