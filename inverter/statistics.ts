@@ -6,7 +6,9 @@ import { stream } from '../engine/index.ts';
 import type { Generator } from '../models/index.ts';
 import type { LatentStatistics, Prior } from './prior.ts';
 
-const CHUNK = 32;
+/** Latents mapped, and images made, in one call. */
+const MANY = 512;
+const FEW = 16;
 
 /** w for each layer from w [N, W]: [N, L, W]. */
 const everyLayer = (generator: Generator, w: tf.Tensor): tf.Tensor =>
@@ -15,65 +17,79 @@ const everyLayer = (generator: Generator, w: tf.Tensor): tf.Tensor =>
 const noNoise = (generator: Generator): tf.Tensor[] =>
 	generator.noiseShapes.map(([height, width]) => tf.zeros([1, height, width, 1]));
 
-/** Mean and deviation of w by coordinate, and the deviation of the features at each cut, over `samples` draws of z. */
+export interface StatisticsOptions {
+	seed: number;
+	/** Draws of w; default 4096. */
+	samples?: number;
+	/** Draws whose features are looked at; default 128. */
+	images?: number;
+}
+
+/** Mean and deviation of w by coordinate, and the deviation of the features at each cut (without noise). */
 export function latentStatistics(
 	engine: Engine,
 	generator: Generator,
 	params: HostTensors,
-	{ seed, samples }: { seed: number; samples: number },
+	{ seed, samples = 4096, images = 128 }: StatisticsOptions,
 ): LatentStatistics {
 	const { zDim, wDim, cuts } = generator;
 	const program = engine.compile({
 		name: 'latent statistics',
 		state: params,
 		functions: {
-			run: {
-				inputs: { '.z': [CHUNK, zDim] },
-				run(state, inputs) {
-					const w = generator.map(state, inputs['.z']!);
-					const styles = everyLayer(generator, w);
+			map: {
+				inputs: { z: [MANY, zDim] },
+				run: (state, { z }) => ({ outputs: { w: generator.map(state, z!) } }),
+			},
+			features: {
+				inputs: { z: [FEW, zDim] },
+				run(state, { z }) {
+					const styles = everyLayer(generator, generator.map(state, z!));
 					const noises = noNoise(generator);
-					const features = cuts.map(({ name }) => {
-						const { features: x } = generator.synthesizeTo(state, { styles, noises }, name);
-						const { mean, variance } = tf.moments(x);
-						return [name, tf.stack([mean, variance])] as const;
+					const moments = cuts.map(({ name }) => {
+						const { features } = generator.synthesizeTo(state, { styles, noises }, name);
+						const { mean, variance } = tf.moments(features);
+						return [name, tf.stack([mean, tf.add(variance, tf.square(mean))])] as const;
 					});
-					return { outputs: { '.w': w, ...Object.fromEntries(features) } };
+					return { outputs: Object.fromEntries(moments) };
 				},
 			},
 		},
 	});
 	try {
-		const rounds = Math.ceil(samples / CHUNK);
+		const draws = stream(seed, 'latent-statistics');
 		const sum = new Float64Array(wDim);
 		const squares = new Float64Array(wDim);
-		const features = new Map(cuts.map(({ name }) => [name, { mean: 0, square: 0 }]));
+		const rounds = Math.ceil(samples / MANY);
 		for (let round = 0; round < rounds; round++) {
-			const z = stream(seed, 'latent-statistics').normals(round, CHUNK * zDim);
-			const { '.w': w, ...rest } = program.call('run', { '.z': z });
-			w!.data.forEach((value, i) => {
+			const { w } = program.call('map', { z: draws.normals(round, MANY * zDim) });
+			for (const [i, value] of w!.data.entries()) {
 				sum[i % wDim]! += value;
 				squares[i % wDim]! += value * value;
-			});
-			for (const [name, { data }] of Object.entries(rest)) {
-				const total = features.get(name)!;
-				total.mean += data[0]! / rounds;
-				total.square += (data[1]! + data[0]! ** 2) / rounds;
 			}
 		}
-		const n = rounds * CHUNK;
-		const wMean = Float32Array.from(sum, (total) => total / n);
-		const wStd = Float32Array.from(squares, (total, i) =>
-			Math.sqrt(Math.max(total / n - wMean[i]! ** 2, 1e-12)),
-		);
-		const featureStd = Object.fromEntries(
-			[...features].map(([name, { mean, square }]) => [name, Math.sqrt(Math.max(square - mean ** 2, 1e-12))]),
-		);
-		return { wMean, wStd, featureStd };
+		const n = rounds * MANY;
+		const mean = sum.map((total) => total / n);
+		const wStd = Float32Array.from(squares, (total, i) => deviation(mean[i]!, total / n));
+
+		const moments = new Map(cuts.map(({ name }) => [name, [0, 0] as [number, number]]));
+		const parts = Math.ceil(images / FEW);
+		for (let part = 0; part < parts; part++) {
+			const outputs = program.call('features', { z: draws.normals(part, FEW * zDim) });
+			for (const [name, total] of moments) {
+				total[0] += outputs[name]!.data[0]! / parts;
+				total[1] += outputs[name]!.data[1]! / parts;
+			}
+		}
+		const featureStd = [...moments].map(([name, [first, second]]) => [name, deviation(first, second)]);
+		return { wMean: Float32Array.from(mean), wStd, featureStd: Object.fromEntries(featureStd) };
 	} finally {
 		program.dispose();
 	}
 }
+
+/** Standard deviation from the first two moments; never 0, so that it can be a scale. */
+const deviation = (mean: number, square: number): number => Math.sqrt(Math.max(square - mean ** 2, 1e-12));
 
 /** Images [N, H, W, C] of latents z (N · Z values), without noise; `truncation` draws w towards its mean, 1: not at all. */
 export function renderImages(engine: Engine, prior: Prior, z: Float32Array, truncation = 1): HostTensor {

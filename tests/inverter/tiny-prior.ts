@@ -19,7 +19,7 @@ export function tinyPrior(engine: Engine, rtil: Prior['rtil'] = null): Prior {
 		if (name.endsWith('noise.weight')) data.fill(0.1);
 		if (/to_rgb.*conv\.weight/.test(name)) for (const [i, value] of data.entries()) data[i] = 0.15 * value;
 	}
-	const latent = latentStatistics(engine, generator, params, { seed: 1, samples: 256 });
+	const latent = latentStatistics(engine, generator, params, { seed: 1 });
 	return { id: rtil ? 'tiny-rtil' : 'tiny', generator, params, latent, rtil };
 }
 

@@ -1,0 +1,82 @@
+// A checkpoint folder → a prior. The generator is the exponential moving average, group `g_ema`.
+import { z } from 'zod';
+import { type CheckpointManifest, readGroup, readManifest } from '../checkpoints/index.ts';
+import type { Engine } from '../engine/index.ts';
+import { RtilError } from '../errors/index.ts';
+import { type Generator, stylegan2Generator } from '../models/index.ts';
+import type { LatentStatistics, Prior } from './prior.ts';
+import { latentStatistics } from './statistics.ts';
+
+const generatorConfig = z.strictObject({
+	kind: z.literal('stylegan2').optional(),
+	resolution: z.int(),
+	channels: z.array(z.int().min(1)),
+	zDim: z.int().min(1),
+	wDim: z.int().min(1),
+	mappingLayers: z.int().min(1),
+});
+
+const rtilConfig = z.looseObject({ cuts: z.array(z.string()).min(1), sigma: z.number().positive() });
+
+const numbers = z.array(z.number()).transform((values) => Float32Array.from(values));
+
+const latentJson = z.looseObject({
+	wMean: numbers,
+	wStd: numbers,
+	featureStd: z.record(z.string(), z.number().positive()),
+});
+
+/** The generator that a manifest describes; throws MISMATCH when it is of a kind unknown here. */
+export function generatorOf({ id, architecture }: CheckpointManifest): Generator {
+	const { success, data, error } = generatorConfig.safeParse(architecture.generator);
+	if (!success) {
+		throw new RtilError(
+			'MISMATCH',
+			`Checkpoint ${id.slice(0, 12)} has a generator that cannot be inverted: ` +
+				`${error.issues[0]!.path.join('.') || 'architecture'}: ${error.issues[0]!.message}`,
+			'Give a StyleGAN2 checkpoint.',
+		);
+	}
+	const { kind: _, ...config } = data;
+	return stylegan2Generator(config);
+}
+
+/**
+ * Reads a checkpoint folder as a prior; latent statistics that it does not carry are computed.
+ *
+ * @throws NOT_FOUND, CORRUPT (digests), MISMATCH (another architecture than it says).
+ */
+export async function loadPrior(engine: Engine, dir: string): Promise<Prior> {
+	const manifest = await readManifest(dir);
+	const generator = generatorOf(manifest);
+	const params = await readGroup(dir, 'g_ema');
+	for (const [name, shape] of Object.entries(generator.shapes)) {
+		const found = params[name]?.shape;
+		if (found?.join() !== shape.join()) {
+			throw new RtilError(
+				'MISMATCH',
+				`Checkpoint ${manifest.id.slice(0, 12)}: tensor ${name} is ${found ? `[${found}]` : 'missing'}, not [${shape}].`,
+				'Give a checkpoint whose manifest fits its files.',
+			);
+		}
+	}
+	const known = Object.fromEntries(Object.keys(generator.shapes).map((name) => [name, params[name]!]));
+	const rtil = manifest.rtil ? rtilConfig.parse(manifest.rtil) : null;
+	return {
+		id: manifest.id,
+		generator,
+		params: known,
+		latent: storedStatistics(manifest, generator) ?? latentStatistics(engine, generator, known, { seed: 0 }),
+		rtil: rtil && { cuts: rtil.cuts, sigma: rtil.sigma },
+	};
+}
+
+function storedStatistics(
+	{ latent }: CheckpointManifest,
+	generator: Generator,
+): LatentStatistics | undefined {
+	const { success, data } = latentJson.safeParse(latent);
+	return success && data.wMean.length === generator.wDim && data.wStd.length === generator.wDim
+		? data
+		: undefined;
+}

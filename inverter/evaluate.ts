@@ -1,0 +1,170 @@
+// The `evaluate` job: one checkpoint × problem × solver over test images and seeds → rows of results and pictures.
+import { z } from 'zod';
+import { imageGrid, openDataset, splitBatch } from '../data/index.ts';
+import type { HostTensor } from '../engine/index.ts';
+import { psnr, type ResultRow, ssim } from '../metrics/index.ts';
+import { parse } from './border.ts';
+import type { Prior } from './prior.ts';
+import { measure, measurementPicture, parseProblem, problemLevel } from './problems/index.ts';
+import { type InversionSession, requireSize } from './session.ts';
+import { type Progress, parseSolver } from './solvers/index.ts';
+
+/** Images solved together, if the payload does not say. */
+const DEFAULT_BATCH = 8;
+
+const payloadSchema = z.looseObject({
+	run: z.string(),
+	arm: z.string(),
+	/** Folder of the checkpoint on this machine. */
+	checkpoint: z.looseObject({ dir: z.string() }),
+	problem: z.unknown(),
+	solver: z.unknown(),
+	/** A prepared data set on this machine, and which of its images. */
+	images: z.looseObject({ file: z.string(), indices: z.array(z.int().min(0)).min(1) }),
+	seeds: z.array(z.int().min(0)).min(1),
+	batch: z.int().min(1).max(256).optional(),
+});
+
+/** What the job answers; pictures are PNG, each one row of the job's images, of the first seed. */
+export interface Evaluation {
+	rows: ResultRow[];
+	pictures: { truth: Uint8Array; measurement: Uint8Array; reconstruction: Uint8Array };
+}
+
+export interface EvaluationEvent {
+	type: 'progress';
+	arm: string;
+	solver: string;
+	problem: string;
+	level: number;
+	/** Images done, of all over the seeds. */
+	images: number;
+	total: number;
+	step: number;
+	steps: number;
+	layer: string;
+	/** Mean relative squared residual of the batch. */
+	residual: number;
+	secondsLeft: number;
+}
+
+export interface EvaluateContext {
+	signal: AbortSignal;
+	emit: (event: EvaluationEvent & { [field: string]: unknown }) => void;
+	now?: () => number;
+}
+
+/** Does an `evaluate` job; throws what the payload, the data set or the checkpoint is refused for. */
+export async function evaluate(
+	session: InversionSession,
+	payload: unknown,
+	context: EvaluateContext,
+): Promise<Evaluation> {
+	const job = parse(payloadSchema, payload, 'evaluate');
+	const problem = parseProblem(job.problem, 'evaluate.problem');
+	const solver = parseSolver(job.solver, 'evaluate.solver');
+	const now = context.now ?? (() => performance.now());
+	using dataset = openDataset(job.images.file);
+	const prior = await session.prior(job.checkpoint.dir);
+	requireSize(prior, dataset.resolution, dataset.resolution, dataset.channels);
+
+	const { indices } = job.images;
+	const parts = evenly(indices, job.batch ?? DEFAULT_BATCH);
+	const total = indices.length * job.seeds.length;
+	const about = { arm: job.arm, solver: solver.kind, problem: problem.kind, level: problemLevel(problem) };
+	const rows: ResultRow[] = [];
+	const shown: Record<'truth' | 'measurement' | 'reconstruction', HostTensor[]> = {
+		truth: [],
+		measurement: [],
+		reconstruction: [],
+	};
+	const startedAt = now();
+	for (const [s, seed] of job.seeds.entries()) {
+		for (const part of parts) {
+			const truth = read(dataset, part);
+			const keys = part.map((index) => ({ seed, image: dataset.names[index] ?? `${index}` }));
+			const measurements = measure(session.operators, problem, truth, keys);
+			const result = await session.solve(prior, measurements, job.solver, {
+				seed,
+				signal: context.signal,
+				onProgress: (progress) => report(progress, part.length),
+			});
+			rows.push(...rowsOf(truth, result.images, result.residual, result.seconds / part.length, keys));
+			if (s > 0) continue;
+			shown.truth.push(truth);
+			shown.measurement.push(measurementPicture(session.operators, measurements));
+			shown.reconstruction.push(result.images);
+		}
+	}
+	return {
+		rows,
+		pictures: {
+			truth: await oneRow(shown.truth, prior),
+			measurement: await oneRow(shown.measurement, prior),
+			reconstruction: await oneRow(shown.reconstruction, prior),
+		},
+	};
+
+	function report(progress: Progress, count: number): void {
+		const { step, steps, layerName, residual } = progress;
+		const share = (rows.length + (count * step) / steps) / total;
+		const seconds = (now() - startedAt) / 1000;
+		context.emit({
+			type: 'progress',
+			...about,
+			images: rows.length,
+			total,
+			step,
+			steps,
+			layer: layerName,
+			residual: residual.reduce((sum, value) => sum + value, 0) / residual.length,
+			secondsLeft: share > 0 ? (seconds * (1 - share)) / share : 0,
+		});
+	}
+
+	function rowsOf(
+		truth: HostTensor,
+		images: HostTensor,
+		residual: number[],
+		seconds: number,
+		keys: readonly { seed: number; image: string }[],
+	): ResultRow[] {
+		const [quality, similarity] = [psnr(truth, inRange(images)), ssim(truth, inRange(images))];
+		return keys.map(({ seed, image }, i) => ({
+			...about,
+			image,
+			seed,
+			psnr: finite(quality[i]!),
+			ssim: finite(similarity[i]!),
+			residual: finite(residual[i]!),
+			seconds,
+		}));
+	}
+}
+
+const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
+
+/** Clipped to [−1, 1]: what a picture file would hold. */
+export function inRange({ shape, data }: HostTensor): HostTensor {
+	return { shape, data: data.map((value) => Math.min(1, Math.max(-1, value))) };
+}
+
+/** Parts of at most `most`, of sizes that differ by one at most: few shapes, few captures. */
+function evenly<T>(values: readonly T[], most: number): T[][] {
+	const count = Math.ceil(values.length / most);
+	return Array.from({ length: count }, (_, i) =>
+		values.slice(Math.floor((i * values.length) / count), Math.floor(((i + 1) * values.length) / count)),
+	);
+}
+
+function read(dataset: ReturnType<typeof openDataset>, indices: readonly number[]): HostTensor {
+	const { resolution, channels } = dataset;
+	return { shape: [indices.length, resolution, resolution, channels], data: dataset.read(indices) };
+}
+
+async function oneRow(parts: readonly HostTensor[], { generator }: Prior): Promise<Uint8Array> {
+	const size = { width: generator.resolution, height: generator.resolution, channels: generator.channels };
+	const images = parts.flatMap(({ data }) => splitBatch(data, size));
+	const zoom = Math.max(1, Math.round(96 / generator.resolution));
+	return new Uint8Array(await imageGrid(images, { columns: images.length, gap: 2, zoom }));
+}

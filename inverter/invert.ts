@@ -1,0 +1,218 @@
+// The calls behind the gRPC service, in the worker: invert images or measurements, and sample.
+import { z } from 'zod';
+import { decodeImage, encodePng, imageGrid, splitBatch } from '../data/index.ts';
+import type { HostTensor } from '../engine/index.ts';
+import { stream } from '../engine/index.ts';
+import { expected } from '../errors/index.ts';
+import { psnr, ssim } from '../metrics/index.ts';
+import { parse } from './border.ts';
+import { inRange } from './evaluate.ts';
+import type { Prior } from './prior.ts';
+import {
+	decodeMeasurement,
+	encodeMeasurement,
+	joinMeasurements,
+	type Measurements,
+	measure,
+	parseProblem,
+} from './problems/index.ts';
+import { type InversionSession, requireSize, stackImages } from './session.ts';
+import { parseSolver, type StopReason } from './solvers/index.ts';
+import { renderImages } from './statistics.ts';
+
+/** Images of one call. */
+export const MOST_IMAGES = 64;
+
+const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes');
+const seed = z.int().min(0);
+const checkpoint = z.looseObject({ dir: z.string() });
+
+const invertSchema = z.strictObject({
+	checkpoint,
+	input: z.union([
+		z.strictObject({
+			problem: z.unknown(),
+			images: z
+				.array(z.strictObject({ name: z.string().min(1), file: bytes }))
+				.min(1)
+				.max(MOST_IMAGES),
+			/** Crop to the centre and resize to what the generator makes; else another size is refused. */
+			resize: z.boolean(),
+		}),
+		z.strictObject({ measurements: z.array(bytes).min(1).max(MOST_IMAGES) }),
+	]),
+	solver: z.unknown(),
+	seed,
+	progressEvery: z.int().min(1).optional(),
+	previewEvery: z.int().min(1).optional(),
+	timeLimitSeconds: z.number().positive().optional(),
+});
+
+export type InvertPayload = z.input<typeof invertSchema>;
+
+/** Sent while a solver works; the last answer is `InvertResult`. */
+export type InvertEvent =
+	| {
+			type: 'progress';
+			layer: string;
+			step: number;
+			steps: number;
+			objective: number[];
+			residual: number[];
+			secondsLeft: number;
+	  }
+	| { type: 'preview'; step: number; png: Uint8Array };
+
+export interface InvertedImage {
+	name: string;
+	/** [H, W, C] in [−1, 1] where the generator keeps it; not clipped. */
+	shape: number[];
+	data: Float32Array;
+	png: Uint8Array;
+	residual: number;
+	heldOut: number | null;
+	reason: StopReason;
+	steps: number;
+	/** Only with a truth; `oraclePsnr` is what the truth would have selected. */
+	psnr: number | null;
+	ssim: number | null;
+	oraclePsnr: number | null;
+	/** The simulated measurement as a file. */
+	measurement: Uint8Array | null;
+}
+
+export interface InvertResult {
+	images: InvertedImage[];
+	selectedBy: string;
+	seconds: number;
+}
+
+export interface CallContext {
+	signal: AbortSignal;
+	emit: (event: InvertEvent & { [field: string]: unknown }) => void;
+	now?: () => number;
+}
+
+type Input = z.output<typeof invertSchema>['input'];
+
+async function takeIn(
+	session: InversionSession,
+	prior: Prior,
+	input: Input,
+	measurementSeed: number,
+): Promise<{ measurements: Measurements; truth: HostTensor | null }> {
+	if ('measurements' in input) {
+		const list = input.measurements.map((file, i) =>
+			decodeMeasurement(Buffer.from(file), `measurement ${i + 1}`),
+		);
+		const measurements = joinMeasurements(list);
+		const { height, width, channels } = measurements.image;
+		requireSize(prior, height, width, channels);
+		return { measurements, truth: null };
+	}
+	const problem = parseProblem(input.problem);
+	const { resolution } = prior.generator;
+	const images = await Promise.all(
+		input.images.map(async ({ file }) => {
+			const size = input.resize ? { width: resolution, height: resolution } : {};
+			const image = await decodeImage(Buffer.from(file), { ...size, channels: 3 });
+			requireSize(prior, image.height, image.width, image.channels);
+			return image;
+		}),
+	);
+	const truth = stackImages(images);
+	const keys = input.images.map(({ name }) => ({ seed: measurementSeed, image: name }));
+	return { measurements: measure(session.operators, problem, truth, keys), truth };
+}
+
+/** Inverts a batch; progress and previews are emitted. */
+export async function invert(
+	session: InversionSession,
+	payload: unknown,
+	context: CallContext,
+): Promise<InvertResult> {
+	const call = parse(invertSchema, payload, 'invert');
+	parseSolver(call.solver);
+	const now = context.now ?? (() => performance.now());
+	const limit = call.timeLimitSeconds;
+	const deadline = limit === undefined ? {} : { deadline: now() + 1000 * limit };
+	const prior = await session.prior(call.checkpoint.dir);
+	const { measurements, truth } = await takeIn(session, prior, call.input, call.seed);
+	const previews: Promise<void>[] = [];
+	const result = await session.solve(prior, measurements, call.solver, {
+		seed: call.seed,
+		signal: context.signal,
+		now,
+		...deadline,
+		...(call.progressEvery ? { progressEvery: call.progressEvery } : {}),
+		...(call.previewEvery ? { previewEvery: call.previewEvery } : {}),
+		...(truth ? { truth } : {}),
+		onProgress: ({ layerName, step, steps, objective, residual, secondsLeft, preview }) => {
+			context.emit({ type: 'progress', layer: layerName, step, steps, objective, residual, secondsLeft });
+			if (!preview) return;
+			const encoded = grid(preview).then((png) => context.emit({ type: 'preview', step, png }));
+			previews.push(encoded);
+		},
+	});
+	await Promise.all(previews);
+	const clipped = inRange(result.images);
+	const quality = truth && psnr(truth, clipped);
+	const similarity = truth && ssim(truth, clipped);
+	const parts = splitBatch(result.images.data, sizeOf(result.images));
+	const images = await Promise.all(
+		parts.map(
+			async ({ data, ...size }, i): Promise<InvertedImage> => ({
+				name: measurements.keys[i]!.image,
+				shape: [size.height, size.width, size.channels],
+				data: data.slice(),
+				png: new Uint8Array(await encodePng(data, size)),
+				residual: result.residual[i]!,
+				heldOut: result.heldOut?.[i] ?? null,
+				reason: result.reasons[i]!,
+				steps: result.steps[i]!,
+				psnr: quality?.[i] ?? null,
+				ssim: similarity?.[i] ?? null,
+				oraclePsnr: result.oraclePsnr?.[i] ?? null,
+				measurement: truth && new Uint8Array(encodeMeasurement(measurements, i)),
+			}),
+		),
+	);
+	return { images, selectedBy: result.selectedBy, seconds: result.seconds };
+}
+
+function sizeOf({ shape }: HostTensor): { height: number; width: number; channels: number } {
+	return { height: shape[1]!, width: shape[2]!, channels: shape[3]! };
+}
+
+/** Images side by side, about square. */
+async function grid(images: HostTensor): Promise<Uint8Array> {
+	const columns = Math.ceil(Math.sqrt(images.shape[0]!));
+	return new Uint8Array(await imageGrid(splitBatch(images.data, sizeOf(images)), { columns, gap: 2 }));
+}
+
+const sampleSchema = z.strictObject({
+	checkpoint,
+	count: z.int().min(1).max(MOST_IMAGES),
+	seed,
+	truncation: z.number().min(0).max(2),
+});
+
+export interface SampleResult {
+	/** [N, H, W, C]. */
+	shape: number[];
+	data: Float32Array;
+	png: Uint8Array;
+}
+
+/** Draws images: number i of a seed is always the same, however many are asked for. */
+export async function sample(session: InversionSession, payload: unknown): Promise<SampleResult> {
+	const { count, seed: from, truncation, ...call } = parse(sampleSchema, payload, 'sample');
+	const prior = await session.prior(call.checkpoint.dir);
+	const { zDim } = prior.generator;
+	const z = new Float32Array(count * zDim);
+	for (let i = 0; i < count; i++) z.set(stream(from, 'sample').normals(i, zDim), i * zDim);
+	const images = renderImages(session.engine, prior, z, truncation);
+	if (!images.data.every(Number.isFinite))
+		throw expected('finite pixel values', `checkpoint ${prior.id}`, 'NaN');
+	return { shape: [...images.shape], data: images.data, png: await grid(images) };
+}

@@ -1,0 +1,92 @@
+// What a worker keeps between calls: the engine, the priors used last, captured programs.
+import type { Engine, HostTensor } from '../engine/index.ts';
+import { RtilError } from '../errors/index.ts';
+import { loadPrior } from './checkpoint.ts';
+import type { Prior } from './prior.ts';
+import { type Measurements, OperatorPrograms } from './problems/index.ts';
+import {
+	ProgramCache,
+	type Progress,
+	parseSolver,
+	type Reconstruction,
+	type SolveContext,
+	solverFor,
+} from './solvers/index.ts';
+
+/** Priors kept in memory: two arms are compared in turn. */
+const PRIORS = 2;
+
+export class InversionSession {
+	readonly engine: Engine;
+	readonly operators: OperatorPrograms;
+	readonly #programs = new ProgramCache();
+	readonly #priors = new Map<string, Prior>();
+
+	constructor(engine: Engine) {
+		this.engine = engine;
+		this.operators = new OperatorPrograms(engine);
+	}
+
+	/** The prior of a checkpoint folder, read once while it is in use. */
+	async prior(dir: string): Promise<Prior> {
+		const prior = this.#priors.get(dir) ?? (await loadPrior(this.engine, dir));
+		this.#priors.delete(dir);
+		this.#priors.set(dir, prior);
+		if (this.#priors.size > PRIORS) this.#priors.delete(this.#priors.keys().next().value!);
+		return prior;
+	}
+
+	/** Runs a solver to its end. */
+	async solve(
+		prior: Prior,
+		measurements: Measurements,
+		solver: unknown,
+		context: Omit<SolveContext, 'engine' | 'programs'> & { onProgress?: (progress: Progress) => void },
+	): Promise<Reconstruction> {
+		const spec = parseSolver(solver);
+		const { onProgress, ...rest } = context;
+		const chosen = solverFor(spec);
+		chosen.check(prior, spec.options);
+		const whole = { ...rest, engine: this.engine, programs: this.#programs };
+		const run = chosen.solve(prior, measurements, spec.options, whole);
+		for (;;) {
+			const { value, done } = await run.next();
+			if (done) return value;
+			onProgress?.(value);
+		}
+	}
+
+	dispose(): void {
+		this.operators.dispose();
+		this.#programs.dispose();
+		this.#priors.clear();
+	}
+}
+
+/** Throws MISMATCH unless images are what the generator makes. */
+export function requireSize(prior: Prior, height: number, width: number, channels: number): void {
+	const { resolution } = prior.generator;
+	if (height === resolution && width === resolution && channels === prior.generator.channels) return;
+	throw sizeMismatch(resolution, height, width, channels);
+}
+
+function sizeMismatch(resolution: number, height: number, width: number, channels: number): RtilError {
+	return new RtilError(
+		'MISMATCH',
+		`The checkpoint makes images of ${resolution} × ${resolution} in 3 channels, but one is ${width} × ${height} in ${channels}.`,
+		'Ask for resizing, or give a checkpoint of that size.',
+	);
+}
+
+/** Images of equal size as one batch. */
+export function stackImages(
+	images: readonly { data: Float32Array; width: number; height: number; channels: number }[],
+): HostTensor {
+	const { width, height, channels } = images[0]!;
+	const each = width * height * channels;
+	const data = new Float32Array(images.length * each);
+	images.forEach((image, i) => {
+		data.set(image.data, i * each);
+	});
+	return { shape: [images.length, height, width, channels], data };
+}
