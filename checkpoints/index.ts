@@ -17,13 +17,19 @@ export {
 	requireArchitecture,
 } from './manifest.ts';
 export {
+	type ExportOptions,
 	encodeTorch,
+	fromRosinality,
+	generatorOptions,
+	noisesFromRosinality,
 	type Plain,
 	PythonObject,
 	readTorch,
+	type StyleGAN2Options,
 	stateDict,
 	TorchTensor,
 	tensorsByPath,
+	toRosinality,
 	type Writable,
 } from './pytorch/index.ts';
 export {

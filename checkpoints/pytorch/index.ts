@@ -2,5 +2,13 @@
 // dictionaries. Layouts of particular repositories are key maps over these. Start reading at reader.ts.
 export { type Plain, PythonObject } from './pickle.ts';
 export { readTorch, stateDict, tensorsByPath } from './reader.ts';
+export {
+	type ExportOptions,
+	fromRosinality,
+	generatorOptions,
+	noisesFromRosinality,
+	type StyleGAN2Options,
+	toRosinality,
+} from './rosinality.ts';
 export { TorchTensor } from './tensor.ts';
 export { encodeTorch, type Writable } from './writer.ts';
