@@ -81,10 +81,12 @@ async function attempt(options: NodeOptions, delivery: JobDelivery): Promise<voi
 		onLog('info', `${job.kind} ${job.run}/${job.id}: done`);
 	} catch (error) {
 		await events.drained();
-		const outcome = await conclude(delivery, error, signal).catch((stale: unknown) => String(stale));
+		// a worker that cannot start will not do the next job either: another node may
+		const broken = error instanceof RtilError && error.code === 'ENVIRONMENT' && worker.pid === 0;
+		const ending = broken ? giveBack(delivery, limits.retry.first) : conclude(delivery, error, signal);
+		const outcome = await ending.catch((stale: unknown) => String(stale));
 		onLog('warn', `${job.kind} ${job.run}/${job.id}: ${outcome}: ${String(error)}`);
-		// a worker that cannot start will not do the next job either
-		if (error instanceof RtilError && error.code === 'ENVIRONMENT' && worker.pid === 0) throw error;
+		if (broken) throw error;
 	}
 }
 
@@ -97,21 +99,19 @@ async function conclude(delivery: JobDelivery, error: unknown, signal: AbortSign
 		else delivery.abandon();
 		return why.code === 'CANCELLED' ? 'cancelled' : 'taken over';
 	}
-	if (signal.aborted) {
-		await delivery.release();
-		return 'given back';
-	}
+	if (signal.aborted) return await giveBack(delivery, 0);
 	if (code === 'CONFLICT') {
 		delivery.abandon();
 		return 'taken over';
 	}
 	// the cluster's fault rather than the job's
 	if (error instanceof WorkerLost || code === 'UNAVAILABLE') return await delivery.lose(error);
-	if (code === 'ENVIRONMENT') {
-		await delivery.release(limits.retry.first);
-		return 'given back';
-	}
 	return await delivery.fail(error);
+}
+
+async function giveBack(delivery: JobDelivery, delay: number): Promise<string> {
+	await delivery.release(delay);
+	return 'given back';
 }
 
 // Publishes a worker's events in their order, without letting a slow network pile them up without bound.

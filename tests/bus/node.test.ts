@@ -140,3 +140,15 @@ test('the hooks see job, events and result, and a hopeless error is not tried ag
 	await node;
 	await worker.stop();
 });
+
+test('a node whose worker cannot start ends with the reason and leaves its jobs to others', async (t) => {
+	const { url } = await startServer(t);
+	const bus = await connectTo(t, url, { name: 'here' });
+	const module = new URL('./fixtures/broken-worker.js', import.meta.url);
+	const worker = startWorker({ module, name: 'test' });
+	await bus.submit({ id: 'echo', run: 'r1', kind: 'echo', class: 'train', payload: 1 });
+	const node = runNode({ bus, jobClass: 'train', worker, signal: new AbortController().signal });
+	await t.throwsAsync(node, { code: 'ENVIRONMENT', message: /no engine on this machine/ });
+	t.like(await bus.job('r1', 'echo'), { state: 'queued', errors: 0, losses: 0 });
+	t.deepEqual(await bus.nodes(), []);
+});
