@@ -1,6 +1,6 @@
 // The cluster: NATS JetStream behind one small interface (jobs, events, key-values, leases, blobs), the embedded
 // server, and the generic node: a supervisor with a worker process. Knows nothing of tensors; imports errors and proto.
-// Start reading at contract.ts (every public type), then bus.ts (the connection), jobs.ts (delivery) and node.ts.
+// Start reading at contract.ts (every public type), then connection.ts, jobs.ts (delivery) and node.ts.
 export { systemClock } from './clock.ts';
 export { connectBus } from './connection.ts';
 export type * from './contract.ts';
