@@ -11,6 +11,7 @@ import {
 	symlinkSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { digest, makeFolder, readJson, recentFailure, rememberFailure, writeJson } from './cache.mjs';
 import { CommandFailed, installCommand, run, which } from './command.mjs';
 import { Missing } from './console.mjs';
@@ -26,6 +27,8 @@ import {
 export const name = 'engine';
 
 const COST = 'The demo will run on the wasm engine, about 20 times slower';
+
+const LOADER = fileURLToPath(new URL('loader.cc', import.meta.url));
 
 const packageOf = (root) => join(root, 'node_modules', '@tensorflow', 'tfjs-node-gpu');
 const linkOf = (root) => join(packageOf(root), 'lib', 'napi-v8', 'tfjs_binding.node');
@@ -95,8 +98,8 @@ async function build({ root, cache, console }, compiler, library) {
 	const addon = join(folder, 'tfjs_binding.node');
 	if (!existsSync(addon)) {
 		await makeFolder(folder, async (partial) => {
+			await console.step(name, 'compiling the addon', () => compile(root, compiler, library.folder, partial));
 			const file = join(partial, 'tfjs_binding.node');
-			await console.step(name, 'compiling the addon', () => compile(root, compiler, library.folder, file));
 			const version = await console.step(name, 'loading it once', () => tryAddon(file));
 			const { folder: from, flavour } = library;
 			writeJson(join(partial, 'addon.json'), {
@@ -112,20 +115,27 @@ async function build({ root, cache, console }, compiler, library) {
 	return describe(readJson(join(folder, 'addon.json')), addon);
 }
 
-async function compile(root, compiler, library, output) {
+/** Two shared objects: tfjs-node's own sources as tfjs_addon.so, and the small one that Node loads (loader.cc). */
+async function compile(root, compiler, library, folder) {
 	const headers = join(root, 'node_modules', 'node-api-headers', 'include');
 	const binding = join(packageOf(root), 'binding');
-	const args = ['-O2', '-std=c++17', '-shared', '-fPIC', '-DNAPI_VERSION=8', '-w'];
-	if (process.platform === 'darwin') args.push('-undefined', 'dynamic_lookup');
-	args.push('-I', headers, '-I', join(library, 'include'));
-	args.push(
-		...readdirSync(binding)
-			.filter((file) => file.endsWith('.cc'))
-			.map((file) => join(binding, file)),
-	);
-	args.push('-o', output, ...libraryFiles.map((file) => join(library, file)), `-Wl,-rpath,${library}`);
+	const sources = readdirSync(binding)
+		.filter((file) => file.endsWith('.cc'))
+		.map((file) => join(binding, file));
+	const flags = ['-O2', '-std=c++17', '-shared', '-fPIC', '-DNAPI_VERSION=8', '-w', '-I', headers];
+	if (process.platform === 'darwin') flags.push('-undefined', 'dynamic_lookup');
+	const libraries = [...libraryFiles.map((file) => join(library, file)), `-Wl,-rpath,${library}`];
+	const addon = [
+		'-I',
+		join(library, 'include'),
+		...sources,
+		'-o',
+		join(folder, 'tfjs_addon.so'),
+		...libraries,
+	];
 	try {
-		await run(compiler, args);
+		await run(compiler, [...flags, ...addon]);
+		await run(compiler, [...flags, LOADER, '-o', join(folder, 'tfjs_binding.node'), '-ldl']);
 	} catch (error) {
 		if (!(error instanceof CommandFailed)) throw error;
 		throw new Missing(`${compiler} could not compile the addon (${error.reason})`, {
@@ -162,12 +172,16 @@ function compilerRemedy() {
 	return installCommand({ apt: 'g++', dnf: 'gcc-c++' });
 }
 
-/** What the addon is made from: its sources and the version of the Node-API headers. */
+/** What the addon is made from: the sources, the loader's and the version of the Node-API headers. */
 function digestOfSources(root) {
 	const binding = join(packageOf(root), 'binding');
 	const files = existsSync(binding) ? readdirSync(binding).sort() : [];
 	const headers = readJson(join(root, 'node_modules', 'node-api-headers', 'package.json'))?.version ?? '';
-	return digest(headers, ...files.flatMap((file) => [file, readFileSync(join(binding, file))]));
+	return digest(
+		headers,
+		readFileSync(LOADER),
+		...files.flatMap((file) => [file, readFileSync(join(binding, file))]),
+	);
 }
 
 function describe(made, addon) {
