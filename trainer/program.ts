@@ -217,7 +217,9 @@ export function compileArm(engine: Engine, arm: Arm, state: HostTensors): Traini
 		average: {
 			inputs: { decay: [1] },
 			run(current, { decay }) {
-				const average = tf.add(tf.mul(current.average!, decay!), tf.mul(current.g!, tf.sub(1, decay!)));
+				// By the difference: one rounding, and what does not change stays as it is to the bit.
+				const change = tf.mul(tf.sub(current.g!, current.average!), tf.sub(1, decay!));
+				const average = tf.add(current.average!, change);
 				return { outputs: {}, state: { average } };
 			},
 		},

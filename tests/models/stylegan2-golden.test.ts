@@ -28,7 +28,10 @@ function everywhere(w: tf.Tensor, rows: number): tf.Tensor {
 
 const even = (n: number): tf.Tensor => tf.fill([n], 1 / n);
 
-/** Every gradient, in PyTorch's layout, and the norms that the fixture states. */
+/**
+ * Every gradient, in PyTorch's layout, and the norms that the fixture states. A noise strength's gradient is one number,
+ * the sum over a map of terms that nearly cancel: its rounding is that of the terms, so it gets three times the tolerance.
+ */
 function expectGradients(f: Fixture, kind: string, gradients: TensorMap): void {
 	const found: HostTensors = toRosinality(
 		Object.fromEntries(Object.entries(gradients).map(([name, tensor]) => [name, host(tensor)])),
@@ -37,10 +40,11 @@ function expectGradients(f: Fixture, kind: string, gradients: TensorMap): void {
 	let total = 0;
 	for (const name of Object.keys(gradients)) {
 		const { data } = found[name]!;
-		if (f.has(`grad_${kind}.${name}`)) f.expect(`grad_${kind}.${name}`, found[name]!);
+		const slack = name.endsWith('noise.weight') ? 3 : 1;
+		if (f.has(`grad_${kind}.${name}`)) f.expect(`grad_${kind}.${name}`, found[name]!, slack);
 		const squares = data.reduce((sum, value) => sum + value * value, 0);
 		total += squares;
-		if (f.scalars().includes(`l2_${kind}.${name}`)) f.expect(`l2_${kind}.${name}`, Math.sqrt(squares));
+		if (f.scalars().includes(`l2_${kind}.${name}`)) f.expect(`l2_${kind}.${name}`, Math.sqrt(squares), slack);
 	}
 	if (f.scalars().includes(`l2_${kind}_total`)) f.expect(`l2_${kind}_total`, Math.sqrt(total));
 	const missed = f.names({ prefix: `grad_${kind}.` }).filter((name) => !found[name.slice(kind.length + 6)]);
