@@ -118,7 +118,7 @@ export function parseExperiment(text: string, { name, folder, overrides = {} }: 
 	const source = parseSource(text, name);
 	const full = inFull(source.value, folder, overrides);
 	const relocated = withShortForms(source);
-	const experiment = checkSource(experimentSchema, relocated, full);
+	const experiment = checkSource(experimentSchema, relocated, full, experimentJsonSchema);
 	checkTogether(experiment, relocated);
 	return experiment;
 }

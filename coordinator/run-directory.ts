@@ -95,7 +95,7 @@ class Recorder implements RunRecorder {
 		for (const line of await readLines<EventLine>(file)) {
 			this.#sequence = Math.max(this.#sequence, line.sequence);
 			if (line.kind === 'progress') this.#keep(line.data as unknown as ProgressEvent, line.time);
-			if (line.kind === 'log') logged.push(logLine(line));
+			logged.push(logLine(line));
 		}
 		for (const arm of this.#metrics.keys()) await this.#rewriteMetrics(arm);
 		if (logged.length) await writeWhole(path.join(this.dir, runFileNames.log), logged.join(''));
@@ -113,7 +113,8 @@ class Recorder implements RunRecorder {
 		}
 		for (const [key, value] of Object.entries(data)) if (value instanceof Uint8Array) delete data[key];
 		const line: EventLine = { sequence, time, kind, job, node, data };
-		if (kind === 'log') await this.#append(runFileNames.log, logLine(line));
+		const logged = logLine(line);
+		if (logged) await this.#append(runFileNames.log, logged);
 		if (kind === 'progress') await this.#recordProgress(event.data as unknown as ProgressEvent, time);
 		// Last: an event counts as written when all that follows from it is.
 		await this.#append(runFileNames.events, `${JSON.stringify(line)}\n`);
@@ -169,6 +170,21 @@ class Recorder implements RunRecorder {
 	}
 }
 
-function logLine({ time, node, data }: EventLine): string {
-	return `${JSON.stringify({ time, node, level: data.level, text: data.text })}\n`;
+/** What log.jsonl says of an event: lines of the jobs, and what became of jobs and run; empty for all others. */
+function logLine({ time, node, job, kind, data }: EventLine): string {
+	const text = logText(kind, job, data);
+	if (text === undefined) return '';
+	const level =
+		kind === 'log' ? data.level : data.state === 'dead' || data.status === 'failed' ? 'error' : 'info';
+	return `${JSON.stringify({ time, level, node, job, text })}\n`;
+}
+
+function logText(kind: string, job: string, data: Record<string, unknown>): string | undefined {
+	const because = (reason: unknown): string => (reason ? `: ${String(reason)}` : '');
+	if (kind === 'log') return String(data.text);
+	if (kind === 'checkpoint') return `checkpoint at step ${String(data.step)}`;
+	if (kind === 'run') return `run ${String(data.status)}${because(data.reason)}`;
+	if (kind !== 'job') return undefined;
+	const failure = data.failure as { message?: string } | null | undefined;
+	return `job ${job} ${String(data.state)}${because(failure?.message)}`;
 }

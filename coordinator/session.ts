@@ -1,6 +1,6 @@
 // One experiment from file to report, as `rtil demo` and `rtil run` do it: prepare the images, find or start a
 // cluster, submit, record what happens, write results and report. Interrupted, it goes on where it stopped.
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { type Bus, connectBus, type FollowedEvent } from '../bus/index.ts';
 import { type PreparedDataset, prepareDataset } from '../data/index.ts';
@@ -103,6 +103,12 @@ export async function runSession(options: SessionOptions): Promise<SessionOutcom
 		return { run, dir, state, report };
 	} finally {
 		await cluster?.stop();
+		// Whatever is worth keeping of a complete run is in its folder; what is left of others is needed to go on.
+		if (cluster && (await readState(dir))?.status === 'complete' && (await readResults(dir))) {
+			for (const folder of ['nats', 'blobs']) {
+				await rm(path.join(dir, clusterFolder, folder), { recursive: true, force: true });
+			}
+		}
 	}
 }
 

@@ -46,14 +46,19 @@ export function parseSource(text: string, name: string): Source {
  * Checks a value against a schema; throws INVALID_INPUT that names the first fault (an unknown key before all
  * others: it is usually the reason of a missing one) and says how many more there are.
  */
-export function checkSource<S extends z.ZodType>(schema: S, source: Source, value: unknown): z.output<S> {
+export function checkSource<S extends z.ZodType>(
+	schema: S,
+	source: Source,
+	value: unknown,
+	/** What may stand in the file, for suggestions, if that is more than the schema of the value. */
+	fileSchema: () => JsonSchema = () => z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }),
+): z.output<S> {
 	const result = schema.safeParse(value);
 	if (result.success) return result.data;
 	const issues = result.error.issues.flatMap((issue) => flatten(issue, value));
 	issues.sort((a, b) => rank(a) - rank(b));
 	const first = issues[0]!;
-	const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
-	const line = explain(first, value, json, source);
+	const line = explain(first, value, fileSchema(), source);
 	const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : '';
 	throw new RtilError('INVALID_INPUT', `${line}${more}`);
 }
