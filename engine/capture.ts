@@ -10,6 +10,7 @@ import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expected, RtilError } from '../errors/index.ts';
 import type { HostTensors, Program, ProgramFunction, ProgramSpec, TensorMap } from './contract.ts';
+import { operationFlops } from './flops.ts';
 import { type Attribute, GraphBuilder, nodeOf, type Source, shapeAttribute } from './graph.ts';
 import type { Binding, NativeBackend, OpAttribute } from './native.ts';
 import { checkInputs, checkState } from './program.ts';
@@ -29,6 +30,7 @@ interface Variable {
 }
 
 interface CapturedFunction {
+	flops: number;
 	inputs: Readonly<Record<string, readonly number[]>>;
 	inputNames: string[];
 	placeholders: string;
@@ -132,6 +134,7 @@ export function captureProgram<F extends Record<string, ProgramFunction>>(
 			);
 		},
 		write,
+		flops: (name) => functions[name]!.flops,
 		dispose() {
 			binding.deleteSavedModel(session);
 		},
@@ -216,6 +219,7 @@ function captureFunction(
 			outputNames: outputs.map(([key]) => key),
 			outputShapes: outputs.map(([, tensor]) => tensor.shape),
 			fetches: fetches.join(','),
+			flops: recorder.flops(),
 		};
 	} finally {
 		tf.engine().endScope();
@@ -224,6 +228,8 @@ function captureFunction(
 
 interface Recorder {
 	sourceOf(tensor: tf.TensorInfo): Source;
+	/** Of the operations recorded so far. */
+	flops(): number;
 	stop(): void;
 }
 
@@ -239,6 +245,7 @@ function record(
 	const multiple = backend.executeMultipleOutputs;
 	const { read, readSync } = backend;
 	const { random } = Math;
+	let flops = 0;
 
 	function sourceOf(tensor: tf.TensorInfo): Source {
 		// tfjs-node passes 64-bit scalars as pairs of 32-bit words.
@@ -259,6 +266,11 @@ function record(
 			attributes.map((attribute) => [attribute.name, encode(binding, attribute)]),
 		);
 		const node = graph.add(op, inputs.map(sourceOf), attr);
+		flops += operationFlops(
+			op,
+			inputs.map(({ shape }) => shape),
+			results[0]!.shape,
+		);
 		results.forEach((result, i) => {
 			sources.set(result.dataId, i === 0 ? node : `${node}:${i}`);
 		});
@@ -291,6 +303,7 @@ function record(
 	};
 	return {
 		sourceOf,
+		flops: () => flops,
 		stop() {
 			Math.random = random;
 			Object.assign(backend, {

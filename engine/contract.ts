@@ -46,6 +46,8 @@ export interface Program<F extends Record<string, ProgramFunction>> {
 	read(names?: readonly string[]): HostTensors;
 	/** Overwrites state entries; shapes must agree. */
 	write(values: HostTensors): void;
+	/** Floating-point operations of one call in convolutions and matrix products; undefined when not captured. */
+	flops(name: keyof F & string): number | undefined;
 	/** Frees everything the program holds. */
 	dispose(): void;
 }

@@ -86,6 +86,7 @@ export function eagerProgram<F extends Record<string, ProgramFunction>>(spec: Pr
 			);
 		},
 		write,
+		flops: () => undefined,
 		dispose() {
 			for (const tensor of Object.values(state)) tensor.dispose();
 		},

@@ -13,9 +13,11 @@ import { CircularConvolution } from '../kernels.ts';
  * @returns [N, n]
  */
 export function circularConvolve(x: tf.Tensor, kernel: tf.Tensor): tf.Tensor {
-	const rows = kernel.rank === 1 ? core.reshape(kernel, [1, kernel.shape[0]!]) : kernel;
-	const run = (input: tf.Tensor, adjoint: boolean): tf.Tensor =>
-		core.engine().runKernel(CircularConvolution, { x: input, kernel: rows }, { adjoint }) as tf.Tensor;
+	const run = (input: tf.Tensor, adjoint: boolean): tf.Tensor => {
+		// Reshaped here: what is made outside is gone when the tape walks back.
+		const rows = kernel.rank === 1 ? core.reshape(kernel, [1, kernel.shape[0]!]) : kernel;
+		return core.engine().runKernel(CircularConvolution, { x: input, kernel: rows }, { adjoint }) as tf.Tensor;
+	};
 	return linear(
 		(input) => run(input, false),
 		(output) => run(output, true),
