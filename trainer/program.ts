@@ -51,7 +51,8 @@ export function buildArm(config: ArmConfig): Arm {
 	const members = family(config.rtil, generator.cuts);
 	const cuts = generator.cuts.filter(({ name }) => members.some((member) => member.cuts.includes(name)));
 	const mode = config.rtil?.batch ?? 'split';
-	const pathSize = Math.floor(training.batch / training.pathLength.batchShrink);
+	const pathShare = Math.floor(training.batch / training.pathLength.batchShrink);
+	const pathSize = mode === 'each' ? pathShare * members.length : pathShare;
 	if (training.batch % 4 !== 0) throw expected('a multiple of 4', 'training.batch', training.batch);
 	if (mode === 'split' && training.batch < smallestBatch(members)) {
 		throw expected(
@@ -63,7 +64,7 @@ export function buildArm(config: ArmConfig): Arm {
 	}
 	if (pathSize < members.length) {
 		throw expected(
-			`at most ${Math.floor(training.batch / members.length)}`,
+			`at most ${mode === 'each' ? training.batch : Math.floor(training.batch / members.length)}`,
 			'training.pathLength.batchShrink',
 			training.pathLength.batchShrink,
 		);
