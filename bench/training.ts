@@ -1,9 +1,14 @@
 // The training steps of StyleGAN2: losses, all gradients, Adam, as the trainer runs them.
 import type { Engine } from '../engine/index.ts';
 import { stream } from '../engine/index.ts';
-import { armConfigSchema } from '../trainer/config.ts';
-import { buildArm, compileArm, initialState, optimizerInput } from '../trainer/program.ts';
-import { latentSource } from '../trainer/sampling.ts';
+import {
+	armConfigSchema,
+	buildArm,
+	compileArm,
+	initialState,
+	latentSource,
+	optimizerInput,
+} from '../trainer/index.ts';
 import type { Subject } from './timing.ts';
 
 /** D, G, R1 and path-length steps at a resolution, 64 channels everywhere. */
