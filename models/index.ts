@@ -1,5 +1,24 @@
 // Networks as pure functions of (params, inputs). Imports engine and errors only. Start reading at contract.ts: a
 // generator is what can start and stop at named cuts.
 export type * from './contract.ts';
+export {
+	type MixtureConfig,
+	type MixtureMember,
+	mixCodes,
+	mixtureCut,
+	mixtureFamily,
+	mixtureSchema,
+	mixtureState,
+} from './mixture.ts';
+export {
+	type Fade,
+	type PgganConfig,
+	type PgganDiscriminator,
+	type PgganGenerator,
+	pgganDiscriminator,
+	pgganGenerator,
+	pgganRtil256,
+} from './pggan.ts';
+export type { PgganDialect } from './pggan-dialects.ts';
 export { family, type Member, type RtilConfig, rtilSchema } from './rtil.ts';
 export { type StyleGAN2Config, stylegan2Discriminator, stylegan2Generator } from './stylegan2.ts';
