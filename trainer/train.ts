@@ -131,6 +131,7 @@ export async function trainArm(options: TrainOptions): Promise<TrainResult> {
 				run: options.run,
 				step,
 				images: step * options.config.training.batch,
+				...flopsOf(arm, program, step),
 				seed,
 				architecture: {
 					generator: { ...options.config.model },
@@ -240,8 +241,8 @@ function trainingLoop(
 		const lazyR1 = r1.gamma > 0 && step % r1.every === 0;
 		const lazyPath = pathLength.weight > 0 && step % pathLength.every === 0;
 		const t = {
-			d: step + (r1.gamma > 0 ? Math.ceil(step / r1.every) : 0) + 1,
-			g: step + (pathLength.weight > 0 ? Math.ceil(step / pathLength.every) : 0) + 1,
+			d: step + lazySteps({ weight: r1.gamma, every: r1.every }, step) + 1,
+			g: step + lazySteps(pathLength, step) + 1,
 		};
 
 		const d = program.call('d', { ...latents.d(step), real, adam: optimizerInput(arm, 'd', t.d) });
@@ -266,6 +267,29 @@ function trainingLoop(
 		program.call('average', { decay: Float32Array.of(averageDecay(training.emaHalfLife, batch, step)) });
 		return losses;
 	};
+}
+
+/** Optimiser steps a network took in iterations 0 … step − 1 for a regulariser that is due every so many. */
+function lazySteps({ weight, every }: { weight: number; every: number }, step: number): number {
+	return weight > 0 ? Math.ceil(step / every) : 0;
+}
+
+/** Floating-point operations of `step` iterations, where the engine counts them. */
+function flopsOf({ config }: Arm, program: TrainingProgram, step: number): { flops?: number } {
+	const { r1, pathLength } = config.training;
+	const counts = {
+		d: step,
+		g: step,
+		r1: lazySteps({ weight: r1.gamma, every: r1.every }, step),
+		path: lazySteps(pathLength, step),
+	};
+	let flops = 0;
+	for (const [name, count] of Object.entries(counts)) {
+		const once = program.flops(name as keyof typeof counts);
+		if (once === undefined) return {};
+		flops += once * count;
+	}
+	return { flops };
 }
 
 /**
