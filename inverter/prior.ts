@@ -4,7 +4,7 @@ import type { HostTensors } from '../engine/index.ts';
 import type { Generator } from '../models/index.ts';
 
 export interface Prior {
-	/** Of the checkpoint; captured programs are kept by it. */
+	/** Of the checkpoint. */
 	readonly id: string;
 	readonly generator: Generator;
 	readonly params: HostTensors;

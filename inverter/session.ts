@@ -15,11 +15,13 @@ import {
 
 /** Priors kept in memory: two arms are compared in turn. */
 const PRIORS = 2;
+/** Idle programs: a few problems by a few solvers. */
+const PROGRAMS = 8;
 
 export class InversionSession {
 	readonly engine: Engine;
 	readonly operators: OperatorPrograms;
-	readonly #programs = new ProgramCache();
+	readonly #programs = new ProgramCache(PROGRAMS);
 	readonly #priors = new Map<string, Prior>();
 
 	constructor(engine: Engine) {
@@ -46,7 +48,7 @@ export class InversionSession {
 		const spec = parseSolver(solver);
 		const { onProgress, ...rest } = context;
 		const chosen = solverFor(spec);
-		chosen.check(prior, spec.options);
+		chosen.check(prior, spec.options, measurements.problem);
 		const whole = { ...rest, engine: this.engine, programs: this.#programs };
 		const run = chosen.solve(prior, measurements, spec.options, whole);
 		for (;;) {

@@ -140,14 +140,14 @@ export const csgm: Solver<typeof schema> = {
 	presets: {
 		quick: {
 			space: 'w',
-			steps: 200,
+			steps: 150,
 			rate: 0.1,
 			ramp: { up: 0.05, down: 0.5 },
 			restarts: 2,
 			start: 'mean',
 			misfit: 0.1,
 			fit: 'relative',
-			patience: 60,
+			patience: 50,
 			select: heldOut,
 		},
 		// Bora et al., CelebA: Adam 0.1, 500 steps, 10 restarts, 0.001 ‖z‖² beside the mean squared residual of an

@@ -133,14 +133,11 @@ const isFirst = (prior: Prior, cut: Cut): boolean => cut.name === prior.generato
 
 function initialState(prior: Prior, measurements: Measurements, plan: LayerPlan): HostTensors {
 	const batch = measurements.keys.length;
-	const { resolution, channels, wDim } = prior.generator;
+	const { resolution, channels } = prior.generator;
 	const image = [batch, resolution, resolution, channels];
-	const { wMean, wStd } = prior.latent;
 	const state: HostTensors = {
-		...prefixed('g.', prior.params),
+		...priorState(prior),
 		...prefixed('op.', measurements.parameters),
-		'w.mean': { shape: [wDim], data: wMean },
-		'w.std': { shape: [wDim], data: wStd },
 		y: measurements.y,
 		fitted: measurements.support,
 		'held-out': measurements.support,
@@ -388,8 +385,18 @@ export function compileLayers(
 	});
 }
 
-/** Programs with the same key are interchangeable. */
-export function planKey(prior: Prior, measurements: Measurements, plan: LayerPlan): string {
+/** Programs with the same key are interchangeable: priors of one architecture share theirs. */
+export function planKey({ generator }: Prior, measurements: Measurements, plan: LayerPlan): string {
 	const shapes = Object.entries(measurements.parameters).map(([name, { shape }]) => [name, shape]);
-	return JSON.stringify([prior.id, measurements.problem.kind, measurements.y.shape, shapes, plan]);
+	const architecture = [generator.kind, generator.config];
+	return JSON.stringify([architecture, measurements.problem.kind, measurements.y.shape, shapes, plan]);
+}
+
+/** The entries of a program's state that are the prior's. */
+export function priorState({ params, latent, generator }: Prior): HostTensors {
+	return {
+		...prefixed('g.', params),
+		'w.mean': { shape: [generator.wDim], data: latent.wMean },
+		'w.std': { shape: [generator.wDim], data: latent.wStd },
+	};
 }

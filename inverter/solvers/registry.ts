@@ -1,15 +1,24 @@
 // The registry of solvers, and their descriptions as JSON: a `kind`, a `preset` by name, and options that override it.
 import { z } from 'zod';
 import { expected } from '../../errors/index.ts';
+import { bicubic, bm3d, mean, tv } from '../baselines/index.ts';
 import { parse } from '../border.ts';
+import type { Prior } from '../prior.ts';
 import { csgm } from './csgm.ts';
 import { ilo } from './ilo.ts';
 import type { Solver } from './solver.ts';
 
-type AnySolver = Solver<z.ZodType<Record<string, unknown>>>;
+type AnySolver = Solver<z.ZodType<Record<string, unknown>>, Prior | null>;
 
 /** Every solver, in the order tables show them. */
-export const solvers: readonly AnySolver[] = [csgm, ilo] as unknown as readonly AnySolver[];
+export const solvers: readonly AnySolver[] = [
+	csgm,
+	ilo,
+	bm3d,
+	tv,
+	bicubic,
+	mean,
+] as unknown as readonly AnySolver[];
 
 /** A solver with its options complete. */
 export interface SolverSpec {

@@ -12,6 +12,7 @@ import {
 	compileLayers,
 	type LayerPlan,
 	planKey,
+	priorState,
 	type StepReport,
 	variables,
 	WORST_SCORE,
@@ -95,6 +96,7 @@ function load(
 ): void {
 	const N = measurements.keys.length;
 	const state: HostTensors = {
+		...priorState(prior),
 		...startingState(prior, schedule, measurements, context.seed, starts),
 		...split.state,
 		y: measurements.y,

@@ -4,7 +4,7 @@
 import type { z } from 'zod';
 import type { Engine, HostTensor, HostTensors } from '../../engine/index.ts';
 import type { Prior } from '../prior.ts';
-import type { Measurements } from '../problems/index.ts';
+import type { Measurements, ProblemSpec } from '../problems/index.ts';
 import type { ProgramCache } from './cache.ts';
 
 export interface SolveContext {
@@ -77,18 +77,21 @@ export interface Reconstruction {
 	oraclePsnr: number[] | null;
 }
 
-export interface Solver<Schema extends z.ZodType = z.ZodType> {
+/** `P` is `Prior | null` for a solver that needs none. */
+export interface Solver<Schema extends z.ZodType = z.ZodType, P extends Prior | null = Prior> {
 	readonly kind: string;
 	/** One line for people. */
 	readonly summary: string;
+	/** nothing: no prior is looked at; absent: a generator. */
+	readonly needs?: 'nothing';
 	/** Accepts the options after the preset is filled in; unknown keys are refused. */
 	readonly schema: Schema;
 	/** Complete options by name; the first is the default. */
 	readonly presets: Readonly<Record<string, z.output<Schema>>>;
-	/** Throws MISMATCH when the solver cannot serve the prior. */
-	check(prior: Prior, options: z.output<Schema>): void;
+	/** Throws MISMATCH when the solver cannot serve the prior or the problem. */
+	check(prior: P, options: z.output<Schema>, problem: ProblemSpec): void;
 	solve(
-		prior: Prior,
+		prior: P,
 		measurements: Measurements,
 		options: z.output<Schema>,
 		context: SolveContext,

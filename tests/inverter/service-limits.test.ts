@@ -12,6 +12,10 @@ const problem = { kind: 'inpainting', mask: 'half' };
 /** Hours, if nobody stops it. */
 const endless = { kind: 'ilo', steps: [100_000], patience: 0 };
 
+async function drain(events: AsyncIterable<unknown>): Promise<void> {
+	for await (const _ of events);
+}
+
 test('cancellation, deadlines and a full queue', async (t) => {
 	const { client, dir } = await startNode(t, { queue: 1 });
 	await writeTinyCheckpoint(path.join(dir, 'runs/10'));
@@ -50,14 +54,9 @@ test('cancellation, deadlines and a full queue', async (t) => {
 	t.is((await second.next()).value!.accepted!.waiting, 0);
 	await t.throwsAsync(client.invert({ input, solver: endless }).next(), { code: 'EXHAUSTED' });
 	controller.abort(new Error('enough'));
-	await t.throwsAsync(
-		first
-			.next()
-			.then(() => first.next())
-			.then(() => first.next()),
-		{ message: 'enough' },
-	);
-	await t.throwsAsync(second.next(), { message: 'enough' });
+	// What had arrived before is still delivered.
+	await t.throwsAsync(drain(first), { message: 'enough' });
+	await t.throwsAsync(drain(second), { message: 'enough' });
 	await client.sample({ count: 1 });
 });
 

@@ -78,7 +78,7 @@ test('a node lists, describes, samples, inverts images and inverts measurements 
 	);
 	t.is(events[0]!.event, 'accepted');
 	t.is(events[0]!.accepted!.checkpoint.id, rtil.id);
-	t.is(JSON.parse(events[0]!.accepted!.solverJson).misfit, 0.1, 'the options are complete');
+	t.is(JSON.parse(events[0]!.accepted!.solverJson).misfit, 0.2, 'the options are complete');
 	const progress = events.flatMap(({ progress }) => (progress ? [progress] : []));
 	t.true(progress.length > 4);
 	t.is(progress.at(-1)!.layer, 'b4');

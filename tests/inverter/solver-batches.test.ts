@@ -25,14 +25,17 @@ for (const solver of [
 }
 
 test('an image that ends early keeps its result while the others go on', async (t) => {
-	const solver = { kind: 'ilo', steps: [80, 40], patience: 5, rate: 0.4 };
+	const solver = { kind: 'csgm', steps: 80, restarts: 1, patience: 4, rate: 0.3, misfit: 0.01 };
 	const together = (await solve(solver, sensing)).result;
 	for (let i = 0; i < 3; i++) {
 		const alone = (await solve(solver, selectMeasurements(sensing, [i]))).result;
 		t.is(alone.steps[0], together.steps[i]);
 		t.is(alone.reasons[0], together.reasons[i]);
 	}
-	t.true(new Set(together.steps).size > 1, 'the case has images that end at different steps');
+	t.true(
+		new Set(together.steps).size > 1,
+		`the case has images that end at different steps: ${together.steps}`,
+	);
 });
 
 test('a truth changes nothing but the oracle figure', async (t) => {

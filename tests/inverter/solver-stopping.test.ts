@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
-import { ProgramCache, parseSolver, solverFor } from '../../inverter/index.ts';
+import { ProgramCache, parseSolver, solverFor, solvers } from '../../inverter/index.ts';
 import { engine, keys, measured, prior, solve } from './solving.ts';
 
 const sensing = measured({ kind: 'compressed-sensing', ratio: 0.3 });
@@ -88,7 +88,10 @@ test('nothing is left on the engine', async (t) => {
 });
 
 for (const [json, message] of [
-	[{ kind: 'ilio' }, 'Expected one of csgm, ilo for solver.kind but received "ilio"'],
+	[
+		{ kind: 'ilio' },
+		`Expected one of ${solvers.map(({ kind }) => kind).join(', ')} for solver.kind but received "ilio"`,
+	],
 	[
 		{ kind: 'ilo', preset: 'slow' },
 		'Expected one of quick, paper, paper-rtil for solver.preset but received "slow"',

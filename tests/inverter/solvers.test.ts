@@ -4,7 +4,7 @@ import { measured, psnr, solve, truth } from './solving.ts';
 const half = measured({ kind: 'compressed-sensing', ratio: 0.5 });
 
 for (const [name, solver] of [
-	['CSGM in w', { kind: 'csgm', steps: 150 }],
+	['CSGM in w', { kind: 'csgm', steps: 200, restarts: 8 }],
 	['CSGM in w+', { kind: 'csgm', steps: 250, space: 'w+', restarts: 1 }],
 	['ILO', { kind: 'ilo', steps: [150, 50, 50] }],
 ] as const) {
@@ -21,9 +21,9 @@ for (const [name, solver] of [
 for (const solver of [
 	{ kind: 'csgm', steps: 40, restarts: 1 },
 	{ kind: 'csgm', preset: 'paper', steps: 40, restarts: 2 },
-	{ kind: 'ilo', steps: [40, 20, 20] },
+	{ kind: 'ilo', steps: [40, 30, 30], rate: 0.05 },
 	{ kind: 'ilo', preset: 'paper', steps: [40, 20, 20] },
-	{ kind: 'ilo', steps: [30, 20], offset: { prior: 'l1-ball', radius: [50] } },
+	{ kind: 'ilo', steps: [40, 30], rate: 0.05, offset: { prior: 'l1-ball', radius: [50] } },
 ]) {
 	test(`lowers its own objective in every layer: ${JSON.stringify(solver)}`, async (t) => {
 		const { result } = await solve(solver, half);

@@ -31,7 +31,7 @@ export async function solve(
 	solver: object,
 	measurements: Measurements,
 	more: Partial<SolveContext> = {},
-	on: Prior = prior,
+	on: Prior | null = prior,
 ): Promise<{ result: Reconstruction; progress: Progress[] }> {
 	const spec = parseSolver(solver);
 	const run = solverFor(spec).solve(on, measurements, spec.options, { engine, programs, seed: 7, ...more });
