@@ -1,8 +1,9 @@
 // Super-resolution: y is a smaller copy of x, both sides divided by a whole factor.
 import { z } from 'zod';
+import { resizeMatrix } from '../../engine/index.ts';
 import { expected } from '../../errors/index.ts';
 import { atLeast, noiseField, type Operator } from './operator.ts';
-import { adjointSeparable, applySeparable, areaMatrix, bicubicMatrix } from './separable.ts';
+import { adjointSeparable, applySeparable } from './separable.ts';
 
 const schema = z.strictObject({
 	kind: z.literal('super-resolution'),
@@ -41,8 +42,11 @@ export const superResolution: Operator<typeof schema> = {
 		channels,
 	],
 	parameters({ factor, filter }, { height, width }) {
-		const matrix = filter === 'bicubic' ? bicubicMatrix : areaMatrix;
-		return { rows: matrix(height, reduced(height, factor)), columns: matrix(width, reduced(width, factor)) };
+		const kernel = filter === 'bicubic' ? 'bicubic' : 'area';
+		return {
+			rows: resizeMatrix(height, reduced(height, factor), kernel),
+			columns: resizeMatrix(width, reduced(width, factor), kernel),
+		};
 	},
 	apply: applySeparable,
 	adjoint: adjointSeparable,
