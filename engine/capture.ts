@@ -8,12 +8,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { expected, RtilError } from '../errors/index.ts';
+import { RtilError } from '../errors/index.ts';
 import type { HostTensors, Program, ProgramFunction, ProgramSpec, TensorMap } from './contract.ts';
 import { operationFlops } from './flops.ts';
 import { type Attribute, GraphBuilder, nodeOf, type Source, shapeAttribute } from './graph.ts';
 import type { Binding, NativeBackend, OpAttribute } from './native.ts';
-import { checkInputs, checkState } from './program.ts';
+import { checkInputs, checkNewState, checkState } from './program.ts';
 
 const DT_FLOAT = 1;
 const DT_INT64 = 9;
@@ -118,6 +118,7 @@ export function captureProgram<F extends Record<string, ProgramFunction>>(
 		call(name, inputs) {
 			const fn = functions[name]!;
 			checkInputs(`${spec.name}.${name}`, fn.inputs, inputs);
+			if (fn.fetches === '') return {};
 			const values = run(
 				fn.inputNames.map((input) => ({ shape: fn.inputs[input]!, data: inputs[input]! })),
 				fn.placeholders,
@@ -188,19 +189,11 @@ function captureFunction(
 
 		const outputs = Object.entries(result.outputs);
 		const assigns = Object.entries(result.state ?? {}).map(([key, tensor]) => {
-			const variable = variables[key];
-			if (!variable) throw expected('the name of a state entry', `the new state of ${where}`, key);
-			if (tensor.shape.join() !== spec.state[key]!.shape.join()) {
-				throw expected(
-					`shape [${spec.state[key]!.shape}]`,
-					`the new state "${key}" of ${where}`,
-					tensor.shape,
-				);
-			}
+			checkNewState(spec, where, key, tensor);
 			// The old value is read before the new one is stored.
 			return graph.add(
 				'AssignVariableOp',
-				[variable.handle, recorder.sourceOf(tensor)],
+				[variables[key]!.handle, recorder.sourceOf(tensor)],
 				{ dtype: { type: DT_FLOAT } },
 				[reads[key]!],
 			);

@@ -66,4 +66,9 @@ export interface EngineOptions {
 	threads?: number;
 	/** Capture functions as native graphs (default) or run them eagerly (reference, debugging). */
 	capture?: boolean;
+	/**
+	 * Run eagerly, look at the result of every operation, and throw DIVERGED naming the first that is not finite: much
+	 * slower. Default: `RTIL_DEBUG_NANS` is 1.
+	 */
+	debugNans?: boolean;
 }

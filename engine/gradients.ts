@@ -65,6 +65,23 @@ export function registerGradients(): void {
 		},
 	}));
 
+	register('Elu', ['x'], (dy, [x]) => ({
+		x: () => tf.mul(dy, tf.where(tf.greater(x!, 0), tf.fill(x!.shape, 1), tf.exp(tf.minimum(x!, 0)))),
+	}));
+	register('Pow', ['a', 'b'], (dy, [a, b]) => ({
+		a: () => sumTo(tf.mul(dy, tf.mul(b!, tf.pow(a!, tf.sub(b!, 1)))), a!.shape),
+		b: () => {
+			// 0 where the logarithm is not defined, as in every library.
+			const positive = tf.greater(a!, 0);
+			const log = tf.where(
+				positive,
+				tf.log(tf.where(positive, a!, tf.fill(a!.shape, 1))),
+				tf.fill(a!.shape, 0),
+			);
+			return sumTo(tf.mul(dy, tf.mul(tf.pow(a!, b!), log)), b!.shape);
+		},
+	}));
+
 	// (c) Broadcast operands are summed over.
 	register('Maximum', ['a', 'b'], (dy, [a, b]) => ({
 		a: () => sumTo(tf.mul(dy, tf.cast(tf.greaterEqual(a!, b!), 'float32')), a!.shape),
@@ -81,6 +98,13 @@ export function registerGradients(): void {
 	register('Cumsum', ['x'], (dy, _, { axis, exclusive, reverse }) => ({
 		x: () => tf.cumsum(dy, axis as number, exclusive as boolean, !(reverse as boolean)),
 	}));
+
+	// (c) With no right gradient that is worth having here: refused instead of wrong.
+	for (const kernel of ['MirrorPad', 'ResizeBilinear']) {
+		register(kernel, [], () => {
+			throw new Error(`The gradient of ${kernel} is wrong in tfjs: compose it of slices or matrix products`);
+		});
+	}
 
 	// (d) Broadcast on the engine instead of multiplying by ones made in JavaScript.
 	const spread = (dy: tf.Tensor, x: tf.Tensor, axis: number | number[], scale: number): tf.Tensor => {

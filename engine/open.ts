@@ -18,7 +18,7 @@ const names = ['auto', 'gpu', 'native', 'wasm'] as const;
  * @throws ENVIRONMENT when the engine asked for is not there, INVALID_INPUT for an unknown name
  */
 export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
-	const wanted = options.engine ?? process.env.RTIL_ENGINE ?? 'auto';
+	const wanted = options.engine ?? (process.env.RTIL_ENGINE || 'auto');
 	if (!names.includes(wanted as EngineName)) throw expected(`one of ${names.join(', ')}`, 'engine', wanted);
 	const threads = options.threads ?? availableParallelism();
 	const debugNans = options.debugNans ?? process.env.RTIL_DEBUG_NANS === '1';
@@ -28,7 +28,7 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
 		const { openWasm } = await import('./wasm.ts');
 		const opened = await openWasm({ threads });
 		registerOnce('wasm');
-		return { name: 'wasm', description: `wasm (${opened.threads} threads)`, compile: eagerProgram };
+		return { name: 'wasm', description: `wasm (${opened.threads} threads)`, compile: eager };
 	}
 	const backend = await openNative({ threads, cpuOnly: wanted === 'native' });
 	const gpu = backend.isUsingGpuDevice;

@@ -39,6 +39,20 @@ export function checkState(
 	}
 }
 
+/** Throws INVALID_INPUT unless `tensor` can become the value of the state entry called `name`. */
+export function checkNewState(
+	spec: ProgramSpec<Record<string, ProgramFunction>>,
+	where: string,
+	name: string,
+	tensor: tf.Tensor,
+): void {
+	const shape = spec.state[name]?.shape;
+	if (!shape) throw expected('the name of a state entry', `the new state of ${where}`, name);
+	if (tensor.shape.join() !== shape.join()) {
+		throw expected(`shape [${shape}]`, `the new state "${name}" of ${where}`, tensor.shape);
+	}
+}
+
 /** A program whose functions run operation by operation on the current tfjs backend. */
 export function eagerProgram<F extends Record<string, ProgramFunction>>(spec: ProgramSpec<F>): Program<F> {
 	const state: TensorMap = {};
@@ -70,9 +84,10 @@ export function eagerProgram<F extends Record<string, ProgramFunction>>(spec: Pr
 					{ shape: tensor.shape, data: tensor.dataSync() as Float32Array },
 				]);
 				// Clones, all before the first replacement: a function may hand back state entries, even exchanged.
-				const next = Object.entries(result.state ?? {}).map(
-					([key, tensor]) => [key, tf.clone(tensor)] as const,
-				);
+				const next = Object.entries(result.state ?? {}).map(([key, tensor]) => {
+					checkNewState(spec, `${spec.name}.${name}`, key, tensor);
+					return [key, tf.clone(tensor)] as const;
+				});
 				for (const [key, tensor] of next) replace(key, tensor);
 				return Object.fromEntries(outputs);
 			});
