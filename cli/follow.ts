@@ -42,8 +42,6 @@ export function showEvent(progress: Progress, { kind, data, job }: FollowedEvent
 		progress.update({ bar: arm, value: step, total: steps, note, secondsLeft });
 	} else if (kind === 'log' && data.level !== 'info') {
 		progress.say(`${job}: ${String(data.text)}`);
-	} else if (kind === 'run' && data.status === 'failed') {
-		progress.say(String(data.reason));
 	}
 }
 

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { mkdir, open } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Clock, startEmbeddedNats, systemClock } from '../bus/index.ts';
+import { type BusTiming, type Clock, startEmbeddedNats, systemClock } from '../bus/index.ts';
 import { type ErrorRecord, fromRecord, RtilError } from '../errors/index.ts';
 
 export type RoleName = 'coordinator' | 'trainer' | 'inverter';
@@ -25,6 +25,8 @@ export interface RoleOptions {
 	engine?: string;
 	/** Threads of the engine; default: all cores. */
 	threads?: number;
+	/** Timing of a cluster that is new; default: that of a network. */
+	timing?: Partial<BusTiming>;
 	/** URL of the module that a node's worker process runs; default: its room's own. */
 	worker?: string;
 	/** Inverter only: folders whose checkpoints it serves beside those of the cluster. */
@@ -79,6 +81,12 @@ export interface Cluster {
 	kill(): void;
 }
 
+/**
+ * On one machine a process that is silent is dead, so its work is given to the next one sooner than across a network.
+ * Whoever connects first to a new cluster decides.
+ */
+export const embeddedTiming: Partial<BusTiming> = { ackWait: 10_000, nodeTtl: 6_000, leaseTtl: 5_000 };
+
 /** Patience: starts in a row that may fail before a role is given up; waits, in milliseconds. */
 const patience = { starts: 3, firstWait: 500, mostWait: 10_000, healthyAfter: 30_000, stop: 20_000 };
 
@@ -106,6 +114,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 		const roleOptions: RoleOptions = {
 			nats: server.url,
 			name: `${role}-${process.pid}`,
+			timing: embeddedTiming,
 			work: path.resolve(work),
 			cache: path.resolve(dir, 'blobs'),
 			...(options.engine ? { engine: options.engine } : {}),

@@ -75,6 +75,10 @@ export const experimentSchema = z.strictObject({
 	test: dataSpec.optional().describe('Images to reconstruct; never trained on.'),
 	arms: z.array(armSchema).min(1).max(16).describe('What is compared: the first is the reference.'),
 	budget: budgetSchema,
+	checkpointEvery: z
+		.union([z.strictObject({ seconds: z.number().positive() }), z.strictObject({ steps: z.int().min(1) })])
+		.default({ seconds: 60 })
+		.describe('How often training saves itself: at most this much is lost when a process is killed.'),
 	evaluation: evaluationSchema.optional().describe('Without it the run only trains.'),
 });
 
@@ -173,6 +177,9 @@ type JsonObject = Record<string, unknown>;
 
 /** Part of the images kept back for reconstruction when only training images are given on the command line. */
 const defaultHoldout = 0.1;
+
+/** Side of SSIM's window (Wang et al. 2004), in pixels. */
+const leastForSsim = 11;
 
 /** Images drawn when the file only says `faces`. */
 const defaultFaces = { kind: 'faces', count: 4096 };
@@ -312,6 +319,12 @@ function checkTogether(experiment: Experiment, source: Source): void {
 			['evaluation'],
 			'evaluation needs test images; add test, for example {kind: faces, count: 8, seed: 1}',
 			'key',
+		);
+	}
+	if (test!.resolution < leastForSsim) {
+		refuse(
+			['test', 'resolution'],
+			`test.resolution is ${test!.resolution}, but SSIM needs at least ${leastForSsim} pixels a side; leave evaluation out to train only`,
 		);
 	}
 	const problems = duplicate(evaluation.problems, (problem) => `${problem.kind} ${problemLevel(problem)}`);

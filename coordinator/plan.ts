@@ -50,14 +50,13 @@ export interface CalibrateResult {
 	secondsPerStep: number[];
 }
 
-/** How often a training job saves itself, and how often it draws samples. */
-const checkpointEvery = { seconds: 60 };
+/** How often a training job draws samples, over its whole length. */
 const samplesPerRun = 12;
 
 /** The jobs of a run, in an order in which each stands after what it needs. */
 export function planOf(spec: RunSpec): PlannedJob[] {
 	const { experiment, run } = spec;
-	const { arms, budget, seed, evaluation } = experiment;
+	const { arms, budget, seed, evaluation, checkpointEvery } = experiment;
 	const jobs: PlannedJob[] = [];
 	const calibrates = needsCalibration(budget, arms.length);
 	if (calibrates) {

@@ -13,10 +13,12 @@ const options = JSON.parse(json) as RoleOptions;
 const log = pino({ base: { role, pid: process.pid } });
 const stop = new AbortController();
 
-process.on('disconnect', () => {
+const leave = (): void => {
 	stop.abort();
 	setTimeout(() => process.exit(1), patience).unref();
-});
+};
+process.on('disconnect', leave);
+if (!process.connected) leave(); // the parent was gone before we listened
 // Ctrl-C in a terminal reaches every process of its group; the parent decides what it means.
 for (const name of ['SIGINT', 'SIGHUP'] as const) process.on(name, () => undefined);
 process.on('SIGTERM', () => stop.abort());

@@ -20,6 +20,7 @@ export async function runRole(role: RoleName, options: RoleOptions, context: Rol
 		url: options.nats,
 		name: options.name,
 		cache: options.cache,
+		...(options.timing ? { timing: options.timing } : {}),
 		onStatus: (text: string) => onLog('warn', text),
 	});
 	try {

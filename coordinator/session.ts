@@ -5,7 +5,7 @@ import path from 'node:path';
 import { type Bus, connectBus, type FollowedEvent } from '../bus/index.ts';
 import { type PreparedDataset, prepareDataset } from '../data/index.ts';
 import { RtilError } from '../errors/index.ts';
-import { type Cluster, type ClusterOptions, startCluster } from './cluster.ts';
+import { type Cluster, type ClusterOptions, embeddedTiming, startCluster } from './cluster.ts';
 import { type Experiment, experimentHash } from './experiment.ts';
 import type { DatasetRef, RunSpec } from './plan.ts';
 import { readResults, writeResults } from './results.ts';
@@ -124,9 +124,10 @@ async function submitAndFollow(
 	url: string,
 	signal: AbortSignal,
 	{ run, hash, dir, data, test }: Prepared,
-	{ experiment, text, command, on }: SessionOptions,
+	{ experiment, text, command, on, nats }: SessionOptions,
 ): Promise<RunState> {
-	const bus = await connectBus({ url, name: `session-${process.pid}`, onStatus: on.say });
+	const timing = nats ? {} : { timing: embeddedTiming };
+	const bus = await connectBus({ url, name: `session-${process.pid}`, onStatus: on.say, ...timing });
 	try {
 		const refs = { data: await put(bus, data), ...(test ? { test: await put(bus, test) } : {}) };
 		signal.throwIfAborted();

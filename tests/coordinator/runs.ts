@@ -19,7 +19,7 @@ import { connectTo, temporaryFolder } from '../bus/server.ts';
 export function smallExperiment(arms: string[], budget = '{ steps: 4 }'): Experiment {
 	const text = `
 name: small
-resolution: 8
+resolution: 16
 data: { kind: faces, count: 8 }
 test: { kind: faces, count: 2, seed: 1 }
 arms: [${arms.join(', ')}]
@@ -32,7 +32,7 @@ evaluation:
 	return parseExperiment(text, { name: 'small.yaml', folder: '/' });
 }
 
-const dataset = { blob: '0'.repeat(64), fingerprint: 'f', count: 8, resolution: 8, channels: 3 };
+const dataset = { blob: '0'.repeat(64), fingerprint: 'f', count: 8, resolution: 16, channels: 3 };
 
 export function submit(bus: Bus, run: string, experiment: Experiment): ReturnType<typeof submitRun> {
 	return submitRun(bus, { run, experiment, hash: experimentHash(experiment), data: dataset, test: dataset });
