@@ -2,6 +2,25 @@
 // generator is what can start and stop at named cuts.
 export type * from './contract.ts';
 export {
+	bitsPerDimension,
+	dequantised,
+	type Glow,
+	type GlowCode,
+	type GlowConfig,
+	glow,
+	glowAdditive64,
+	luParameters,
+} from './glow.ts';
+export * as linearTheory from './linear-theory.ts';
+export {
+	type Lpips,
+	type LpipsConfig,
+	type LpipsVersion,
+	type LpipsWeights,
+	lpips,
+	lpipsVersions,
+} from './lpips.ts';
+export {
 	type MixtureConfig,
 	type MixtureMember,
 	mixCodes,
@@ -10,6 +29,12 @@ export {
 	mixtureSchema,
 	mixtureState,
 } from './mixture.ts';
+export {
+	type PerceptualBackbone,
+	type PerceptualNetwork,
+	perceptualBackbone,
+	perceptualNetworks,
+} from './perceptual.ts';
 export {
 	type Fade,
 	type PgganConfig,
