@@ -223,8 +223,8 @@ export const tv: Solver<typeof schema, Prior | null> = {
 	needs: 'nothing',
 	schema,
 	presets: {
-		quick: { steps: 300, weight: 0.003, weightOfNoise: 0.7 },
-		exact: { steps: 3000, weight: 0.003, weightOfNoise: 0.7 },
+		quick: { steps: 300, weight: 0.003, weightOfNoise: 1.1 },
+		exact: { steps: 3000, weight: 0.003, weightOfNoise: 1.1 },
 	},
 	check() {},
 	solve,
