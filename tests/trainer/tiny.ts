@@ -1,0 +1,62 @@
+// A training run of seconds: 8² faces, a tiny StyleGAN2, everything that a run has.
+import path from 'node:path';
+import { openDataset, type PreparedDataset, prepareDataset } from '../../data/index.ts';
+import type { Engine } from '../../engine/index.ts';
+import {
+	type ArmConfig,
+	armConfigSchema,
+	type TrainingEvent,
+	type TrainOptions,
+	type TrainResult,
+	trainArm,
+} from '../../trainer/index.ts';
+
+export type Kind = 'vanilla' | 'rtil';
+
+/** Regularisers come round often, so that few steps meet all of them; a batch of 8 from 12 images crosses epochs. */
+export function tinyConfig(kind: Kind): ArmConfig {
+	return armConfigSchema.parse({
+		model: { resolution: 8, channels: [8, 8], zDim: 8, wDim: 8, mappingLayers: 2 },
+		rtil: kind === 'rtil' ? { cuts: ['b4'], family: 'pair' } : null,
+		training: { batch: 8, r1: { every: 3 }, pathLength: { every: 2 } },
+	});
+}
+
+export function tinyFaces(folder: string, resolution = 8, seed = 1): Promise<PreparedDataset> {
+	return prepareDataset(
+		{ kind: 'faces', count: 12, resolution, seed },
+		{ cache: path.join(folder, 'cache') },
+	);
+}
+
+/** A run of the tiny arm up to `steps`, a checkpoint every two; `change` overrides anything. */
+export async function trainTiny(
+	engine: Engine,
+	kind: Kind,
+	{
+		file,
+		directory,
+		steps,
+		...change
+	}: { file: string; directory: string; steps: number } & Partial<TrainOptions>,
+): Promise<TrainResult & { events: TrainingEvent[] }> {
+	using dataset = openDataset(file);
+	const events: TrainingEvent[] = [];
+	const result = await trainArm({
+		run: 'test',
+		arm: kind,
+		config: tinyConfig(kind),
+		seed: 7,
+		steps,
+		dataset,
+		directory,
+		checkpointEvery: { steps: 2 },
+		sampleEvery: { steps: 1000 },
+		engine,
+		signal: new AbortController().signal,
+		emit: (event) => events.push(event),
+		now: Date.now,
+		...change,
+	});
+	return { ...result, events };
+}
