@@ -1,6 +1,7 @@
 // rtil compare CHECKPOINT…: priors on the same measurements of the same images.
 import path from 'node:path';
 import { type Command, Option } from 'commander';
+import { RtilError } from '../errors/index.ts';
 import type { ResultRow } from '../metrics/index.ts';
 import { findCheckpoint } from './checkpoint.ts';
 import { datasetCache } from './folders.ts';
@@ -12,8 +13,8 @@ import { parseSpec, several } from './spec.ts';
 interface CompareOptions {
 	testData?: string;
 	images: number;
-	problem: string[];
-	solver: string[];
+	problem?: string[];
+	solver?: string[];
 	seed: number;
 	engine?: 'auto' | 'gpu' | 'native' | 'wasm';
 	json?: boolean;
@@ -32,14 +33,15 @@ export function compareCommand(): Command {
 		.option('--test-data <dir>', 'photographs to reconstruct (default: drawn faces)')
 		.addOption(new Option('--images <n>', 'how many').default(8).argParser(wholeNumber(1, 100_000)))
 		.addOption(
-			new Option('--problem <spec>', 'KIND:key=value,…; may be repeated')
-				.argParser(several)
-				.default(['inpainting:mask=random,ratio=0.25']),
+			new Option(
+				'--problem <spec>',
+				'KIND:key=value,…; may be repeated (default: inpainting:mask=random,ratio=0.25)',
+			).argParser(several),
 		)
 		.addOption(
-			new Option('--solver <spec>', 'KIND:key=value,…; may be repeated')
-				.argParser(several)
-				.default(['csgm', 'ilo']),
+			new Option('--solver <spec>', 'KIND:key=value,…; may be repeated (default: csgm and ilo)').argParser(
+				several,
+			),
 		)
 		.addOption(new Option('--seed <n>', 'of the measurements').default(0).argParser(wholeNumber(0)))
 		.addOption(engineOption())
@@ -47,11 +49,23 @@ export function compareCommand(): Command {
 		.action(async (folders: string[], options: CompareOptions) => {
 			const { dataSpec, prepareDataset } = await import('../data/index.ts');
 			const { openEngine } = await import('../engine/index.ts');
-			const { evaluate, InversionSession, parseProblem, parseSolver } = await import('../inverter/index.ts');
+			const { evaluate, InversionSession, parseProblem, parseSolver, problemLevel } = await import(
+				'../inverter/index.ts'
+			);
 			const { summarise } = await import('../metrics/index.ts');
-			const problems = options.problem.map((text) => parseProblem(parseSpec(text, '--problem'), '--problem'));
-			const solvers = options.solver.map((text) => parseSpec(text, '--solver'));
+			const problems = (options.problem ?? ['inpainting:mask=random,ratio=0.25']).map((text) =>
+				parseProblem(parseSpec(text, '--problem'), '--problem'),
+			);
+			const solvers = (options.solver ?? ['csgm', 'ilo']).map((text) => parseSpec(text, '--solver'));
 			for (const solver of solvers) parseSolver(solver, '--solver');
+			refuseTwins(
+				'--problem',
+				problems.map((problem) => `${problem.kind} ${problemLevel(problem)}`),
+			);
+			refuseTwins(
+				'--solver',
+				solvers.map((solver) => String(solver.kind)),
+			);
 			const checkpoints = await Promise.all(folders.map(findCheckpoint));
 			const resolution = Number(checkpoints[0]!.manifest.architecture.generator.resolution);
 			const spec = dataSpec.parse(
@@ -120,6 +134,17 @@ export function compareCommand(): Command {
 				}
 			});
 		});
+}
+
+/** Rows are told apart by kind and level alone, so each may come once. */
+function refuseTwins(option: string, names: readonly string[]): void {
+	const twin = names.find((name, i) => names.indexOf(name) < i);
+	if (twin !== undefined) {
+		throw new RtilError(
+			'INVALID_INPUT',
+			`Expected each kind and level once for ${option} but received ${twin} twice`,
+		);
+	}
 }
 
 /** The arm's name where it tells the checkpoints apart, else with its run, else with its id. */

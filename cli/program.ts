@@ -16,6 +16,7 @@ import { schemaCommand } from './schema.ts';
 import { trainCommand } from './train.ts';
 import { upCommand } from './up.ts';
 import { watchCommand } from './watch.ts';
+import { weightsCommand } from './weights.ts';
 
 /** The `rtil` command with all its commands. */
 export function makeProgram(): Command {
@@ -38,6 +39,7 @@ export function makeProgram(): Command {
 				invertCommand(),
 				compareCommand(),
 				checkpointsCommand(),
+				weightsCommand(),
 			],
 		],
 	];

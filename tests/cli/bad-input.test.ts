@@ -37,6 +37,12 @@ const cases: [title: string, words: string[], code: number, message: RegExp][] =
 		/^rtil: .*--problem/,
 	],
 	['a solver that is none', ['compare', 'x', '--solver', 'magic'], 2, /^rtil: .*--solver/],
+	[
+		'a solver given twice',
+		['compare', 'x', '--solver', 'ilo', '--solver', 'ilo'],
+		2,
+		/^rtil: Expected each kind.* ilo twice/,
+	],
 	['a folder without images', ['data', 'prepare', 'empty'], 2, /^rtil: .*empty/],
 	[
 		'a run that does not exist',

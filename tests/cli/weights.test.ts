@@ -1,0 +1,34 @@
+import path from 'node:path';
+import test from 'ava';
+import { temporaryFolder } from '../bus/server.ts';
+import { drawnWeights, writePublished } from '../checkpoints/weights-files.ts';
+import { runRtil } from './rtil.ts';
+
+test('rtil weights add takes files in, rtil weights lists them', async (t) => {
+	const dir = await temporaryFolder(t);
+	const env = { RTIL_CACHE: path.join(dir, 'cache') };
+	const empty = await runRtil(t, ['weights'], env);
+	t.is(empty.code, 0, empty.err);
+	t.regex(empty.out, /^No weights yet\..*rtil weights add FILE/);
+
+	const files = await writePublished(dir, 'squeeze', drawnWeights('squeeze'));
+	const added = await runRtil(t, ['weights', 'add', files.backbone, files.heads, '--lpips', '0.0'], env);
+	t.is(added.code, 0, added.err);
+	t.regex(added.out, /squeeze +backbone +– +squeeze-torchvision\.pth/);
+	t.regex(added.out, /squeeze +heads +0\.0 +squeeze\.pth/);
+
+	const again = await runRtil(t, ['weights', 'add', files.heads, '--json'], env);
+	t.like(JSON.parse(again.out)[0], { kind: 'squeeze-heads-0.1', versionBy: 'assumed' });
+	const listed = await runRtil(t, ['weights', '--json'], env);
+	t.deepEqual(
+		JSON.parse(listed.out).map(({ kind }: { kind: string }) => kind),
+		['squeeze-backbone', 'squeeze-heads-0.0', 'squeeze-heads-0.1'],
+	);
+});
+
+test('a file that is not there is one line', async (t) => {
+	const dir = await temporaryFolder(t);
+	const { code, err } = await runRtil(t, ['weights', 'add', 'nowhere.pth'], { RTIL_CACHE: dir });
+	t.is(code, 2);
+	t.is(err, 'rtil: Cannot read nowhere.pth (ENOENT)\n');
+});
