@@ -47,3 +47,12 @@ export {
 	halfToNumber,
 	readSafetensorsHeader,
 } from './safetensors.ts';
+export {
+	type AddWeightsOptions,
+	addWeights,
+	knownWeights,
+	loadPerceptual,
+	type WeightsManifest,
+	type WeightsOptions,
+	weightsFolder,
+} from './weights.ts';
