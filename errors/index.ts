@@ -24,7 +24,7 @@ interface ErrorKind {
 	readonly status: number;
 }
 
-/** The catalogue: what kind of failure a code is. `docs/errors.md` is made from it. */
+/** The catalogue: what kind of failure a code is. */
 export const catalogue = {
 	/** A value given by a person (option, file field, request field) is not allowed. */
 	INVALID_INPUT: { exit: ExitCode.usage, status: Status.INVALID_ARGUMENT },

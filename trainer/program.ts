@@ -80,8 +80,8 @@ export function buildArm(config: ArmConfig): Arm {
 		pathBatch: pathFamily(members, pathSize),
 		layout: { g: parameterLayout(generator.shapes), d: parameterLayout(discriminator.shapes) },
 		optimizer: {
-			g: lazyAdam(settings, training.pathLength.every),
-			d: lazyAdam(settings, training.r1.every),
+			g: training.pathLength.weight > 0 ? lazyAdam(settings, training.pathLength.every) : settings,
+			d: training.r1.gamma > 0 ? lazyAdam(settings, training.r1.every) : settings,
 		},
 	};
 }
