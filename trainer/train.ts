@@ -122,6 +122,8 @@ export async function trainArm(options: TrainOptions): Promise<TrainResult> {
 	}
 
 	async function save(): Promise<TrainResult> {
+		const state = program.read();
+		requireFinite(state, step, options.arm);
 		const dir = path.join(options.directory, checkpointName(step));
 		const manifest = await writeCheckpoint(
 			dir,
@@ -143,7 +145,7 @@ export async function trainArm(options: TrainOptions): Promise<TrainResult> {
 				parent: parent?.id ?? null,
 				metrics: {},
 			},
-			checkpointGroups(arm, program.read()),
+			checkpointGroups(arm, state),
 		);
 		parent = manifest;
 		await applyRetention(options.directory, { keepLast: options.keepLast ?? 2 });
@@ -365,8 +367,10 @@ function checkDataset({ generator }: Arm, dataset: Dataset): void {
 /** A run goes on only with the data, seed, networks and family it began with. */
 function requireSame(manifest: CheckpointManifest, options: TrainOptions, arm: Arm): void {
 	requireArchitecture(manifest, { generator: arm.config.model, discriminator: arm.config.model });
+	const { batch } = options.config.training;
 	const pairs = [
 		['seed', manifest.seed, options.seed],
+		['batch', manifest.step > 0 ? manifest.images / manifest.step : batch, batch],
 		['rtil', JSON.stringify(manifest.rtil), JSON.stringify(options.config.rtil)],
 		['data set', manifest.dataset?.fingerprint, options.dataset.fingerprint],
 	] as const;
@@ -383,12 +387,24 @@ function requireSame(manifest: CheckpointManifest, options: TrainOptions, arm: A
 function guard(losses: Record<string, number>, step: number, arm: string): void {
 	for (const [name, value] of Object.entries(losses)) {
 		if (Math.abs(value) < divergence) continue;
-		throw new RtilError(
-			'DIVERGED',
-			`Arm ${arm} diverged before step ${step}: ${name} is ${value}`,
-			'Lower training.learningRate or raise training.r1.gamma; the last checkpoint is from before',
-		);
+		throw diverged(arm, step, `${name} is ${value}`);
 	}
+}
+
+/** Losses show a step late that a parameter went bad: a checkpoint looks at the parameters themselves. */
+function requireFinite(state: HostTensors, step: number, arm: string): void {
+	for (const [name, { data }] of Object.entries(state)) {
+		const bad = data.findIndex((value) => !Number.isFinite(value));
+		if (bad >= 0) throw diverged(arm, step, `element ${bad} of "${name}" is ${data[bad]}`);
+	}
+}
+
+function diverged(arm: string, step: number, what: string): RtilError {
+	return new RtilError(
+		'DIVERGED',
+		`Arm ${arm} diverged before step ${step}: ${what}`,
+		'Lower training.learningRate or raise training.r1.gamma; the last checkpoint is from before',
+	);
 }
 
 /** Running means by name. */
