@@ -11,6 +11,7 @@ interface TrainOptions {
 	steps?: number;
 	engine?: 'auto' | 'gpu' | 'native' | 'wasm';
 	threads?: number;
+	debugNans?: boolean;
 	out: string;
 }
 
@@ -25,6 +26,10 @@ export function trainCommand(): Command {
 		.option('--steps <n>', "steps (default: the experiment's budget)", wholeNumber(1))
 		.addOption(engineOption())
 		.option('--threads <n>', 'threads of the engine (default: all cores)', wholeNumber(1, 1024))
+		.option(
+			'--debug-nans',
+			'check every operation and name the first tensor that goes bad; many times slower',
+		)
 		.addOption(outOption())
 		.action(async (file: string, options: TrainOptions) => {
 			const { loadExperiment, needsCalibration, runFileNames, stepsOf, writeWhole } = await import(
@@ -115,6 +120,14 @@ export function trainCommand(): Command {
 		});
 }
 
-function pick({ engine, threads }: TrainOptions): Pick<TrainOptions, 'engine' | 'threads'> {
-	return { ...(engine ? { engine } : {}), ...(threads ? { threads } : {}) };
+function pick({
+	engine,
+	threads,
+	debugNans,
+}: TrainOptions): Pick<TrainOptions, 'engine' | 'threads' | 'debugNans'> {
+	return {
+		...(engine ? { engine } : {}),
+		...(threads ? { threads } : {}),
+		...(debugNans ? { debugNans } : {}),
+	};
 }
