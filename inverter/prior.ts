@@ -1,6 +1,7 @@
 // What a solver inverts with: a generator that can start and stop at cuts, its parameters, and the statistics of its own
 // latents.
 import type { HostTensors } from '../engine/index.ts';
+import { RtilError } from '../errors/index.ts';
 import type { Generator } from '../models/index.ts';
 
 export interface Prior {
@@ -19,4 +20,14 @@ export interface LatentStatistics {
 	wStd: Float32Array;
 	/** Standard deviation of the features at each cut. */
 	featureStd: Readonly<Record<string, number>>;
+}
+
+/** Throws MISMATCH unless the generator has a mapping network and a style for each layer. */
+export function requireStyles(solver: string, { generator }: Prior): void {
+	if (generator.numStyles > 1) return;
+	throw new RtilError(
+		'MISMATCH',
+		`The solver ${solver} needs the styles of a StyleGAN2, but the checkpoint has a generator of kind ${generator.kind}.`,
+		'csgm and mgan serve every generator.',
+	);
 }

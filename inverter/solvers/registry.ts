@@ -4,8 +4,11 @@ import { expected } from '../../errors/index.ts';
 import { bicubic, bm3d, mean, tv } from '../baselines/index.ts';
 import { parse } from '../border.ts';
 import type { Prior } from '../prior.ts';
+import { brgm, lbrgm } from './brgm.ts';
 import { csgm } from './csgm.ts';
 import { ilo } from './ilo.ts';
+import { mgan } from './mgan.ts';
+import { pulse } from './pulse.ts';
 import type { Solver } from './solver.ts';
 
 type AnySolver = Solver<z.ZodType<Record<string, unknown>>, Prior | null>;
@@ -14,6 +17,10 @@ type AnySolver = Solver<z.ZodType<Record<string, unknown>>, Prior | null>;
 export const solvers: readonly AnySolver[] = [
 	csgm,
 	ilo,
+	mgan,
+	pulse,
+	brgm,
+	lbrgm,
 	bm3d,
 	tv,
 	bicubic,

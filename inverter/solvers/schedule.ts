@@ -17,3 +17,14 @@ export function rampedRate(rate: number, t: number, steps: number, { up, down }:
 	const rise = up > 0 ? Math.min(1, at / up) : 1;
 	return rate * fall * rise;
 }
+
+/** `one-cycle`: up and down again within nine tenths of the steps, then out (PULSE's linear1cycledrop). */
+export type RateCurve = Ramp | 'one-cycle';
+
+/** Rate at step t = 0 … steps − 1 along a curve. */
+export function rateAt(rate: number, t: number, steps: number, curve: RateCurve): number {
+	if (curve !== 'one-cycle') return rampedRate(rate, t, steps, curve);
+	const at = t / steps;
+	if (at < 0.9) return (rate * (9 * (1 - 2 * Math.abs(at / 0.9 - 0.5)) + 1)) / 10;
+	return rate * (0.1 + ((at - 0.9) / 0.1) * (0.001 - 0.1));
+}

@@ -6,18 +6,15 @@ import { RtilError } from '../../errors/index.ts';
 import type { Prior } from '../prior.ts';
 import type { Measurements } from '../problems/index.ts';
 import {
-	ADAM_BETA1,
-	ADAM_BETA2,
+	betasOf,
 	report as columnsOf,
 	compileLayers,
-	type LayerPlan,
-	planKey,
-	priorState,
+	extraInputs,
 	type StepReport,
-	variables,
 	WORST_SCORE,
 } from './layers.ts';
-import { type Ramp, rampedRate } from './schedule.ts';
+import { type LayerPlan, planKey, priorState, variables } from './plan.ts';
+import { type RateCurve, rateAt } from './schedule.ts';
 import { type Selection, type Split, splitMeasurements } from './selection.ts';
 import type { LayerHistory, Progress, Reconstruction, SolveContext, StopReason } from './solver.ts';
 
@@ -27,7 +24,7 @@ export interface LayerSchedule {
 	/** Steps and rate of each layer. */
 	steps: readonly number[];
 	rates: readonly number[];
-	ramp: Ramp;
+	ramp: RateCurve;
 	/** An image's layer ends after so many steps without a better score; 0: never. */
 	patience: number;
 	/** Weight of the Gaussian priors; see `priorWeight`. */
@@ -42,6 +39,12 @@ export interface LayerSchedule {
 	geodesic: number;
 	/** Latents and noises start at their mean, 0, or at random. */
 	start: 'mean' | 'random';
+	/** Draws of z among which z and w+ start, where the plan has them. */
+	draws?: number;
+	/** Factors of the sums of squares of latents and noises in place of `misfit`, and what else the plan has. */
+	weights?: Partial<Record<'latent' | 'noise' | 'z' | 'map' | 'cosine' | 'floor', number>>;
+	/** Start of the channel weights of a mixture. */
+	channelWeight?: number;
 	selection: Selection;
 }
 
@@ -59,7 +62,7 @@ type Layered = Program<Record<string, ProgramFunction>>;
 /** Starting values: an image's own, whatever its batch. `starts[i]` numbers the random start of row i. */
 function startingState(
 	prior: Prior,
-	{ plan, start }: LayerSchedule,
+	{ plan, start, channelWeight = 1 }: LayerSchedule,
 	{ keys }: Measurements,
 	seed: number,
 	starts: readonly number[],
@@ -68,10 +71,14 @@ function startingState(
 	for (const { name, shape, optimised } of variables(prior, plan, keys.length)) {
 		const each = shape.slice(1).reduce((product, side) => product * side, 1);
 		const data = new Float32Array(keys.length * each);
+		if (name === 'channels') data.fill(channelWeight);
 		keys.forEach((key, i) => {
 			// z has no mean to start from (the mapping network normalises it), and restarts must differ.
 			const latentAtRandom = start === 'random' || plan.space === 'z' || starts[i]! > 0;
-			const atRandom = name === 'latent' ? latentAtRandom : name.startsWith('noise') && start === 'random';
+			const atRandom =
+				name === 'latent'
+					? latentAtRandom
+					: name === 'codes' || (name.startsWith('noise') && start === 'random');
 			if (!atRandom) return;
 			const draws = stream(seed, `start/${name}/${key.seed}/${key.image}`);
 			data.set(draws.normals(starts[i]!, each), i * each);
@@ -107,7 +114,29 @@ function load(
 		if (cut) state[`sigma.${cut.name}`] = { shape: [1], data: Float32Array.of(schedule.sigmas[i]!) };
 	});
 	if (schedule.plan.truth) state.truth = context.truth!;
+	if (schedule.plan.draws)
+		state['draw.score'] = { shape: [N, 1], data: new Float32Array(N).fill(WORST_SCORE) };
 	program.write(state);
+}
+
+/** Where the draws of z lead: the one that fits an image best is its start. */
+async function startAtBestDraw(
+	program: Layered,
+	prior: Prior,
+	{ keys }: Measurements,
+	draws: number,
+	{ seed, signal }: SolveContext,
+): Promise<void> {
+	const { zDim } = prior.generator;
+	for (let k = 0; k < draws; k++) {
+		signal?.throwIfAborted();
+		const z = new Float32Array(keys.length * zDim);
+		keys.forEach((key, i) => {
+			z.set(stream(seed, `start/z/${key.seed}/${key.image}`).normals(k, zDim), i * zDim);
+		});
+		program.call('draw', { z });
+		await nextTurn();
+	}
 }
 
 /** What is known of each image of the batch. */
@@ -202,8 +231,17 @@ export async function* solveLayers(
 	const program = context.programs.take(key, () => compileLayers(context.engine, prior, measurements, plan));
 	try {
 		load(program, prior, measurements, schedule, split, context, starts);
+		if (plan.draws) await startAtBestDraw(program, prior, measurements, schedule.draws ?? 1, context);
 
-		const weight = Float32Array.of(priorWeight(schedule.misfit, split));
+		const [beta1, beta2] = betasOf(plan);
+		const { weights = {} } = schedule;
+		const gaussian = priorWeight(schedule.misfit, split);
+		const extra = Object.fromEntries(
+			extraInputs(plan).map((name) => [
+				name,
+				Float32Array.of(weights[name.replace('weight.', '') as keyof typeof weights] ?? 0),
+			]),
+		);
 		const total = schedule.steps.reduce((sum, steps) => sum + steps, 0);
 		const standing = new Standing(N);
 		const history: LayerHistory[] = [];
@@ -225,17 +263,18 @@ export async function* solveLayers(
 			// One evaluation more than there are steps: the last update counts, too.
 			for (let t = 0; t <= steps; t++) {
 				context.signal?.throwIfAborted();
-				const rate = t < steps ? rampedRate(schedule.rates[index]!, t, steps, schedule.ramp) : 0;
+				const rate = t < steps ? rateAt(schedule.rates[index]!, t, steps, schedule.ramp) : 0;
 				const outputs = program.call(`step.${index}`, {
-					rate: Float32Array.of(rate / (1 - ADAM_BETA1 ** (t + 1))),
-					correction: Float32Array.of(1 / Math.sqrt(1 - ADAM_BETA2 ** (t + 1))),
+					rate: Float32Array.of(rate / (1 - beta1 ** (t + 1))),
+					correction: Float32Array.of(1 / Math.sqrt(1 - beta2 ** (t + 1))),
 					active: Float32Array.from(standing.active, Number),
 					pick: Float32Array.from(split.pick(t)),
-					'weight.latent': weight,
-					'weight.noise': weight,
-					'weight.offset': schedule.offsetPrior ? weight : Float32Array.of(0),
+					[plan.mixture ? 'weight.codes' : 'weight.latent']: Float32Array.of(weights.latent ?? gaussian),
+					'weight.noise': Float32Array.of(weights.noise ?? gaussian),
+					'weight.offset': Float32Array.of(schedule.offsetPrior ? gaussian : 0),
 					'weight.geodesic': Float32Array.of(schedule.geodesic),
 					radius: Float32Array.of(schedule.radii?.[index] ?? 0),
+					...extra,
 				});
 				const report = columnsOf(outputs.report!);
 				record.objective.push(report.objective);

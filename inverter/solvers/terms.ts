@@ -22,6 +22,17 @@ export function geodesic(rows: tf.Tensor3D): tf.Tensor2D {
 	return tf.mul(sumPerImage(tf.square(angle)), D / (8 * R * R)) as tf.Tensor2D;
 }
 
+/**
+ * Sum over all pairs of rows of |1 − cos| of the angle between them (BRGM, equation 6). [N, R, D] → [N, 1]; 0 when all
+ * rows have one direction.
+ */
+export function cosineSpread(rows: tf.Tensor3D): tf.Tensor2D {
+	const lengths = tf.sqrt(tf.add(tf.sum(tf.square(rows), 2, true), 1e-9));
+	const directions = tf.div(rows, lengths) as tf.Tensor3D;
+	const cosines = tf.matMul(directions, directions, false, true); // [N, R, R]
+	return sumPerImage(tf.relu(tf.sub(1, cosines)));
+}
+
 /** `next` scaled to the norm of `last`, over `axes`: a step on the sphere. */
 export function onSphere(next: tf.Tensor, last: tf.Tensor, axes: number[]): tf.Tensor {
 	const norm = (x: tf.Tensor): tf.Tensor => tf.sqrt(tf.add(tf.sum(tf.square(x), axes, true), 1e-9));

@@ -1,15 +1,28 @@
 import test from 'ava';
-import { selectMeasurements } from '../../inverter/index.ts';
+import { parseSolver, selectMeasurements, solverFor, solvers } from '../../inverter/index.ts';
 import { measured, solve, truth, worst } from './solving.ts';
 
 const sensing = measured({ kind: 'compressed-sensing', ratio: 0.3 });
 
-for (const solver of [
+/** Short runs of every solver that takes a prior; baselines.test.ts has the others. */
+const runs = [
 	{ kind: 'csgm', steps: 30 },
 	{ kind: 'csgm', preset: 'paper', steps: 30, restarts: 2 },
 	{ kind: 'ilo', steps: [25, 15] },
 	{ kind: 'ilo', preset: 'paper', steps: [25, 15] },
-]) {
+	{ kind: 'mgan', steps: 20, codes: 4 },
+	{ kind: 'mgan', preset: 'paper', steps: 20, codes: 4 },
+	{ kind: 'pulse', steps: 20 },
+	{ kind: 'brgm', steps: 20 },
+	{ kind: 'l-brgm', steps: 20, draws: 5 },
+];
+
+test('every solver of the registry that takes a prior is held to this', (t) => {
+	const kinds = new Set(runs.map((run) => solverFor(parseSolver(run)).kind));
+	for (const { kind, needs } of solvers) t.true(kinds.has(kind) !== (needs === 'nothing'), kind);
+});
+
+for (const solver of runs) {
 	test(`the result for an image does not depend on its batch: ${JSON.stringify(solver)}`, async (t) => {
 		const together = (await solve(solver, sensing)).result;
 		const swapped = (await solve(solver, selectMeasurements(sensing, [2, 0]))).result;

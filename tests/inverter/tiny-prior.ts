@@ -2,7 +2,7 @@
 import type { Engine, HostTensor } from '../../engine/index.ts';
 import { stream } from '../../engine/index.ts';
 import { latentStatistics, type Prior, renderImages } from '../../inverter/index.ts';
-import { stylegan2Generator } from '../../models/index.ts';
+import { pgganGenerator, stylegan2Generator } from '../../models/index.ts';
 
 /** 16², 16 channels. */
 export function tinyPrior(engine: Engine, rtil: Prior['rtil'] = null): Prior {
@@ -21,6 +21,19 @@ export function tinyPrior(engine: Engine, rtil: Prior['rtil'] = null): Prior {
 	}
 	const latent = latentStatistics(engine, generator, params, { seed: 1 });
 	return { id: rtil ? 'tiny-rtil' : 'tiny', generator, params, latent, rtil };
+}
+
+/** A PGGAN of the same size. */
+export function tinyPggan(engine: Engine): Prior {
+	const generator = pgganGenerator({
+		dialect: 'karras',
+		resolution: 16,
+		channels: [16, 16, 16],
+		zDim: 16,
+	});
+	const params = generator.init(5);
+	const latent = latentStatistics(engine, generator, params, { seed: 1 });
+	return { id: 'tiny-pggan', generator, params, latent, rtil: null };
 }
 
 /** Images of the prior itself, without noise: [N, 16, 16, 3]. */

@@ -1,0 +1,173 @@
+// What a layered inversion optimises: the plan that decides its program, its variables and its state. State entries:
+// g.* generator; op.* operator; x.* variables; m.* and v.* Adam; best.* the selected iterate; at.<cut>.* what stands at a
+// cut. Every per-image quantity leads with N.
+import type { HostTensor, HostTensors, TensorMap } from '../../engine/index.ts';
+import type { Cut } from '../../models/index.ts';
+import type { Prior } from '../prior.ts';
+import type { Measurements } from '../problems/index.ts';
+
+/** Latents that are optimised: z, one w for all layers, or a w for each. */
+export type LatentSpace = 'z' | 'w' | 'w+';
+
+export interface Layer {
+	/** null: from the latents. */
+	cut: Cut | null;
+	/** Noise maps with an index below this are optimised. */
+	noises: number;
+}
+
+/** What decides the program; strengths and rates are inputs. */
+export interface LayerPlan {
+	space: LatentSpace;
+	layers: readonly Layer[];
+	/** Keep latents and optimised noises on the spheres they start on. */
+	sphere: boolean;
+	geodesic: boolean;
+	ball: boolean;
+	/** Report the error to a truth. */
+	truth: boolean;
+	/** Data term: Σ w r² / Σ w y² (relative), or Σ w r² / Σ w (mean). */
+	fit: 'relative' | 'mean';
+	/** Optimise z beside w+, which is drawn to M(z). */
+	mapped?: boolean;
+	/** Start z and w+ at the best of several draws of z. */
+	draws?: boolean;
+	/** Draw the directions of the rows of w+ together. */
+	cosine?: boolean;
+	/** Below a floor the data term counts as that floor. */
+	floor?: boolean;
+	/** Optimise these codes and their channel weights at a cut instead of one latent. */
+	mixture?: { cut: Cut; codes: number };
+	/** Absent: Adam with β 0.9 and 0.999; `sgd`: plain gradient steps. */
+	descent?: 'sgd' | { betas: readonly [number, number] };
+}
+
+/** First row of w+ that acts after a cut: rows 2 log₂(r) − 3 and later (the ToRGB of the block, then the next blocks). */
+export function firstRow(cut: Cut | null): number {
+	return cut ? 2 * Math.log2(cut.resolution) - 3 : 0;
+}
+
+/** Indices of the noise maps that a layer optimises: those used after its cut, below its limit. */
+function optimisedNoises(prior: Prior, { cut, noises }: Layer): number[] {
+	return prior.generator.noiseShapes
+		.map(([height], index) => ({ height, index }))
+		.filter(({ height, index }) => index < noises && height > (cut?.resolution ?? 0))
+		.map(({ index }) => index);
+}
+
+/** Names of what a layer optimises. */
+export function variablesOf(prior: Prior, plan: LayerPlan, layer: Layer): string[] {
+	const noises = optimisedNoises(prior, layer).map((index) => `noise.${index}`);
+	const latents = plan.mixture ? ['codes', 'channels'] : plan.mapped ? ['latent', 'z'] : ['latent'];
+	return [...latents, ...noises, ...(layer.cut ? [`offset.${layer.cut.name}`] : [])];
+}
+
+function latentShapes(prior: Prior, plan: LayerPlan, batch: number): [string, number[]][] {
+	const { zDim, wDim, numStyles } = prior.generator;
+	const { space, mixture, mapped } = plan;
+	if (mixture) {
+		const { codes, cut } = mixture;
+		return [
+			['codes', [batch, codes, zDim]],
+			['channels', [batch, codes, cut.channels]],
+		];
+	}
+	const latent = { z: [batch, zDim], w: [batch, wDim], 'w+': [batch, numStyles, wDim] }[space];
+	return mapped
+		? [
+				['latent', latent],
+				['z', [batch, zDim]],
+			]
+		: [['latent', latent]];
+}
+
+const zeros = (shape: readonly number[]): HostTensor => ({
+	shape,
+	data: new Float32Array(shape.reduce((product, side) => product * side, 1)),
+});
+
+const prefixed = (prefix: string, tensors: HostTensors): HostTensors =>
+	Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [prefix + name, tensor]));
+
+export function withPrefix(state: TensorMap, prefix: string): TensorMap {
+	return Object.fromEntries(
+		Object.entries(state)
+			.filter(([name]) => name.startsWith(prefix))
+			.map(([name, tensor]) => [name.slice(prefix.length), tensor]),
+	);
+}
+
+export interface Variable {
+	name: string;
+	shape: number[];
+	/** In some layer; else it keeps its start. */
+	optimised: boolean;
+}
+
+/** Latent, noise maps and offsets of a plan. */
+export function variables(prior: Prior, plan: LayerPlan, batch: number): Variable[] {
+	const optimised = new Set(plan.layers.flatMap((layer) => variablesOf(prior, plan, layer)));
+	const shapes: [string, number[]][] = latentShapes(prior, plan, batch);
+	prior.generator.noiseShapes.forEach(([height, width], index) => {
+		shapes.push([`noise.${index}`, [batch, height, width, 1]]);
+	});
+	for (const { cut } of plan.layers) {
+		if (cut) shapes.push([`offset.${cut.name}`, [batch, cut.resolution, cut.resolution, cut.channels]]);
+	}
+	return shapes.map(([name, shape]) => ({ name, shape, optimised: optimised.has(name) }));
+}
+
+const isFirst = (prior: Prior, cut: Cut): boolean => cut.name === prior.generator.cuts[0]!.name;
+
+export function initialState(prior: Prior, measurements: Measurements, plan: LayerPlan): HostTensors {
+	const batch = measurements.keys.length;
+	const { resolution, channels } = prior.generator;
+	const image = [batch, resolution, resolution, channels];
+	const state: HostTensors = {
+		...priorState(prior),
+		...prefixed('op.', measurements.parameters),
+		y: measurements.y,
+		fitted: measurements.support,
+		'held-out': measurements.support,
+		'fitted.scale': zeros([batch, 1]),
+		'fitted.energy': zeros([batch, 1]),
+		'held-out.energy': zeros([batch, 1]),
+		'best.score': zeros([batch, 1]),
+		'best.image': zeros(image),
+	};
+	if (plan.truth) state.truth = zeros(image);
+	if (plan.draws) state['draw.score'] = zeros([batch, 1]);
+	for (const { name, shape, optimised } of variables(prior, plan, batch)) {
+		state[`x.${name}`] = zeros(shape);
+		if (!optimised) continue;
+		state[`best.${name}`] = zeros(shape);
+		state[`m.${name}`] = zeros(shape);
+		state[`v.${name}`] = zeros(shape);
+	}
+	for (const { cut } of plan.layers) {
+		if (!cut) continue;
+		const { name, resolution: side, channels: depth } = cut;
+		state[`at.${name}.features`] = zeros([batch, side, side, depth]);
+		// Before its ToRGB, the image accumulated so far is that of the block before; the first cut has none.
+		const before = side / 2;
+		if (!isFirst(prior, cut)) state[`at.${name}.rgb`] = zeros([batch, before, before, channels]);
+		state[`sigma.${name}`] = { shape: [1], data: Float32Array.of(1) };
+	}
+	return state;
+}
+
+/** Programs with the same key are interchangeable: priors of one architecture share theirs. */
+export function planKey({ generator }: Prior, measurements: Measurements, plan: LayerPlan): string {
+	const shapes = Object.entries(measurements.parameters).map(([name, { shape }]) => [name, shape]);
+	const architecture = [generator.kind, generator.config];
+	return JSON.stringify([architecture, measurements.problem.kind, measurements.y.shape, shapes, plan]);
+}
+
+/** The entries of a program's state that are the prior's. */
+export function priorState({ params, latent, generator }: Prior): HostTensors {
+	return {
+		...prefixed('g.', params),
+		'w.mean': { shape: [generator.wDim], data: latent.wMean },
+		'w.std': { shape: [generator.wDim], data: latent.wStd },
+	};
+}
