@@ -3,13 +3,21 @@ import * as tf from '@tensorflow/tfjs-core';
 import { withGradients } from '../gradients.ts';
 import { LeakyReluGradient } from '../kernels.ts';
 
-/** Leaky ReLU, differentiable to any order (its second derivative is zero almost everywhere). */
+/**
+ * Leaky ReLU, differentiable to any order (its second derivative is zero almost everywhere); slope in (0, 1].
+ *
+ * Its gradient looks at the sign of the result, which is that of x: the next layer keeps the result anyway, and
+ * TensorFlow can fuse what comes before when nothing else reads it.
+ */
 export function leakyRelu(x: tf.Tensor, slope = 0.2): tf.Tensor {
-	return withGradients(
-		[x],
-		([input]) => tf.leakyRelu(input!, slope),
-		(dy, [input]) => [leakyReluGradient(dy, input!, slope)],
-	);
+	return tf.customGrad((input, save) => {
+		const value = tf.leakyRelu(input as tf.Tensor, slope);
+		(save as unknown as (tensors: tf.Tensor[]) => void)([value]);
+		return {
+			value,
+			gradFunc: (dy: tf.Tensor, [result]: tf.Tensor[]) => leakyReluGradient(dy, result!, slope),
+		};
+	})(x);
 }
 
 /** dy·(x > 0 ? 1 : slope): linear in dy, and its own adjoint there. */
