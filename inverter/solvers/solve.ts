@@ -125,11 +125,12 @@ async function startAtBestDraw(
 	prior: Prior,
 	{ keys }: Measurements,
 	draws: number,
-	{ seed, signal }: SolveContext,
+	{ seed, signal, deadline = Number.POSITIVE_INFINITY, now = () => performance.now() }: SolveContext,
 ): Promise<void> {
 	const { zDim } = prior.generator;
 	for (let k = 0; k < draws; k++) {
 		signal?.throwIfAborted();
+		if (k > 0 && now() >= deadline) return;
 		const z = new Float32Array(keys.length * zDim);
 		keys.forEach((key, i) => {
 			z.set(stream(seed, `start/z/${key.seed}/${key.image}`).normals(k, zDim), i * zDim);

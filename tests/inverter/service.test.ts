@@ -42,7 +42,7 @@ test('a node lists, describes, samples, inverts images and inverts measurements 
 	t.true(JSON.parse(problems[0]!.schemaJson).required.includes('ratio'));
 	const solvers = await client.listSolvers();
 	t.deepEqual(
-		solvers.map(({ kind, presets }) => [kind, presets[0]!.name]),
+		solvers.slice(0, 2).map(({ kind, presets }) => [kind, presets[0]!.name]),
 		[
 			['csgm', 'quick'],
 			['ilo', 'quick'],

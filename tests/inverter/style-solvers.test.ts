@@ -92,6 +92,9 @@ test('L-BRGM starts at M(z) of its best draw', async (t) => {
 	}
 	t.true(few.history[0]!.objective[0]!.some((one, i) => one > many.history[0]!.objective[0]![i]!));
 	t.deepEqual(Object.keys(many.latents).sort(), ['latent', 'z']);
+	let time = 0;
+	const late = await solve({ kind: 'l-brgm', draws: 10_000 }, half, { now: () => time++, deadline: 30 });
+	t.deepEqual(late.result.reasons, ['deadline', 'deadline', 'deadline']);
 });
 
 test('mGANprior starts with equal weights, and serves a PGGAN', async (t) => {
