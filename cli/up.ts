@@ -15,7 +15,7 @@ interface UpOptions {
 export function upCommand(): Command {
 	return declare(
 		'up',
-		'Starts a cluster on this machine (NATS, a coordinator, a trainer, an inverter) and keeps it until Ctrl-C.',
+		'Starts a cluster on this machine (NATS, a coordinator, a trainer, an inverter) and keeps it until Ctrl-C.\nIts inverter serves the checkpoints of the folder of runs.',
 		['rtil up', 'rtil up --nats-port 4222 --grpc-port 50051'],
 	)
 		.addOption(outOption())
@@ -30,6 +30,7 @@ export function upCommand(): Command {
 				const cluster = await startCluster({
 					dir: path.join(out, clusterFolder),
 					work: out,
+					checkpoints: [path.resolve(out)],
 					signal,
 					onLog,
 					...rest,

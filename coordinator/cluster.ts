@@ -56,6 +56,8 @@ export interface ClusterOptions {
 	natsPort?: number;
 	/** Port of gRPC; default: a free one. */
 	grpcPort?: number;
+	/** Folders whose checkpoints the inverter serves beside those of the cluster. */
+	checkpoints?: readonly string[];
 	engine?: string;
 	threads?: number;
 	signal?: AbortSignal;
@@ -120,7 +122,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 			...(options.engine ? { engine: options.engine } : {}),
 			...(options.threads ? { threads: options.threads } : {}),
 			...(options.worker ? { worker: options.worker.href } : {}),
-			...(role === 'inverter' ? { host: '127.0.0.1', port: options.grpcPort ?? 0 } : {}),
+			...(role === 'inverter'
+				? { host: '127.0.0.1', port: options.grpcPort ?? 0, checkpoints: options.checkpoints ?? [] }
+				: {}),
 		};
 		return new SupervisedRole(role, roleOptions, {
 			module: new URL(`./role-process${path.extname(import.meta.url)}`, import.meta.url),
