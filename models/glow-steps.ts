@@ -1,7 +1,7 @@
 // The parts of a Glow step (Kingma and Dhariwal 2018, table 1), each with its inverse and its log-determinant: activation
 // normalisation, invertible 1 × 1 convolution, coupling; squeeze and the learned prior.
 import * as tf from '@tensorflow/tfjs-core';
-import { conv2d, type TensorMap } from '../engine/index.ts';
+import { conv2d, type TensorMap, withGradients } from '../engine/index.ts';
 
 export type Coupling = 'additive' | 'affine';
 
@@ -58,9 +58,16 @@ export function invertibleConv(params: TensorMap, name: string, x: tf.Tensor): S
 		};
 	}
 	const weight = tf.reshape(tf.transpose(stored, [0, 1, 3, 2]), stored.shape.slice(2)); // [C, C]
-	// Expanded at the stored W, where it is evaluated: d log|det W| / dW = W⁻ᵀ, and Σ W ⊙ W⁻ᵀ = C.
-	const expansion = tf.sum(tf.mul(weight, tf.transpose(params[`${name}.inverse`]!)));
-	const logDeterminant = tf.add(tf.sub(expansion, weight.shape[0]!), params[`${name}.log_det`]!);
+	// d log|det W| / dW = W⁻ᵀ.
+	const logDeterminant = withGradients(
+		[weight, params[`${name}.log_det`]!, params[`${name}.inverse`]!],
+		([, value]) => tf.clone(value!),
+		(dy, [, value, inverse]) => [
+			tf.mul(tf.transpose(inverse!), dy),
+			tf.fill(value!.shape, 0),
+			tf.fill(inverse!.shape, 0),
+		],
+	);
 	return { y: mixChannels(x, weight), logDeterminant: tf.mul(logDeterminant, pixels(x)) };
 }
 
