@@ -205,27 +205,25 @@ const uncapturable: [string, ProgramFunction['run'], RegExp][] = [
 ];
 
 for (const [what, run, message] of uncapturable) {
-	(captures ? test : test.skip)(
-		`a function that ${what} is refused when it is captured, and leaves no trace`,
-		(t) => {
-			const before = tf.memory().numTensors;
-			const { random } = Math;
-			t.throws(
-				() =>
-					engine.compile({
-						name: 'bad',
-						state: { a: vector(1) },
-						functions: { f: { inputs: { x: [2] }, run } },
-					}),
-				{ instanceOf: RtilError, message },
-			);
-			t.is(tf.memory().numTensors, before);
-			t.is(Math.random, random);
-			const x = tf.tensor1d([1, 2]);
-			const { gradients } = valueAndGradients(() => tf.sum(tf.square(x)) as tf.Scalar, { x });
-			t.deepEqual([...gradients.x!.dataSync()], [2, 4]);
-		},
-	);
+	test(`a function that ${what} is refused when it is captured, and leaves no trace`, (t) => {
+		if (!captures) return t.pass('this engine runs functions as they are');
+		const before = tf.memory().numTensors;
+		const { random } = Math;
+		t.throws(
+			() =>
+				engine.compile({
+					name: 'bad',
+					state: { a: vector(1) },
+					functions: { f: { inputs: { x: [2] }, run } },
+				}),
+			{ instanceOf: RtilError, message },
+		);
+		t.is(tf.memory().numTensors, before);
+		t.is(Math.random, random);
+		const x = tf.tensor1d([1, 2]);
+		const { gradients } = valueAndGradients(() => tf.sum(tf.square(x)) as tf.Scalar, { x });
+		t.deepEqual([...gradients.x!.dataSync()], [2, 4]);
+	});
 }
 
 test('an error inside a gradient leaves capturing usable', (t) => {
