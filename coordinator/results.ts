@@ -5,7 +5,7 @@ import { cpus, totalmem } from 'node:os';
 import path from 'node:path';
 import type { Bus } from '../bus/index.ts';
 import { checkpointName, readManifest } from '../checkpoints/index.ts';
-import { type ResultRow, referenceArm, type SummaryRow, summarise } from '../metrics/index.ts';
+import { type ResultRow, type SummaryRow, summarise } from '../metrics/index.ts';
 import { type ArmProvenance, type Provenance, runFiles, writeReport } from '../report/index.ts';
 import { planOf, type RunSpec, stepsOfRun, trainId } from './plan.ts';
 import { runFileNames, writeWhole } from './run-directory.ts';
@@ -144,11 +144,12 @@ async function provenanceOf(
 		startedAt: spec.submittedAt,
 		...(state.endedAt ? { endedAt: state.endedAt } : {}),
 		command,
-		reference: referenceArm(experiment.arms.map(({ name }) => name)),
+		reference: experiment.arms[0]!.name,
 		arms,
 		budgetRule: steps
 			? `${rule}: ${experiment.arms.map(({ name }, i) => `${name} ${steps[i]}`).join(', ')} steps`
 			: rule,
+		...(experiment.evaluation ? { selection: selectionOf(experiment.evaluation.solvers) } : {}),
 		seeds: {
 			training: experiment.seed,
 			...(experiment.evaluation ? { measurements: experiment.evaluation.seeds } : {}),
@@ -165,6 +166,21 @@ async function provenanceOf(
 			memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
 		},
 	};
+}
+
+/** What chose the iterate that is returned, by solver: never the truth. */
+function selectionOf(solvers: readonly { kind: string; select?: unknown }[]): string {
+	const rules = solvers.map(({ kind, select }) => {
+		const { by = 'loss', fraction } = (select ?? {}) as { by?: string; fraction?: number };
+		const words: Record<string, string> = {
+			'held-out': `${100 * (fraction ?? 0)} % of the measurements, held out`,
+			discrepancy: 'the discrepancy principle',
+			loss: 'the fit to the measurements',
+			last: 'none: the last iterate',
+		};
+		return `${kind}: ${words[by] ?? by}`;
+	});
+	return [...new Set(rules)].join('; ');
 }
 
 function stepsIfKnown(spec: RunSpec, results: ReadonlyMap<string, unknown>): number[] | undefined {

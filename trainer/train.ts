@@ -94,6 +94,8 @@ export async function trainArm(options: TrainOptions): Promise<TrainResult> {
 	if (resumed && resumed.manifest.step >= steps) return { checkpoint: resumed.manifest, dir: resumed.dir };
 
 	let step = resumed?.manifest.step ?? 0;
+	const begun = now();
+	const spentBefore = resumed?.manifest.metrics.seconds ?? 0;
 	report('compiling', {}, 0);
 	const state = resumed ? await restore(arm, resumed.dir) : initialState(arm, seed);
 	const program = compileArm(engine, arm, state);
@@ -143,7 +145,7 @@ export async function trainArm(options: TrainOptions): Promise<TrainResult> {
 				dataset: { fingerprint: dataset.fingerprint, count: dataset.count, resolution: dataset.resolution },
 				engine: engine.description,
 				parent: parent?.id ?? null,
-				metrics: {},
+				metrics: { seconds: spentBefore + (now() - begun) / 1000 },
 			},
 			checkpointGroups(arm, state),
 		);
