@@ -5,7 +5,7 @@ import { toRosinality } from '../../checkpoints/pytorch/rosinality.ts';
 import { type HostTensors, openEngine, type TensorMap, valueAndGradients } from '../../engine/index.ts';
 import { family } from '../../models/index.ts';
 import { armConfigSchema } from '../../trainer/index.ts';
-import { discriminatorLoss, fakes, generatorLoss, pathLengths } from '../../trainer/losses.ts';
+import { discriminatorLoss, fakes, generatorLoss, mixedStyles, pathLengths } from '../../trainer/losses.ts';
 import { type Arm, buildArm, compileArm, initialState, optimizerInput } from '../../trainer/program.ts';
 import { latentShapes } from '../../trainer/sampling.ts';
 import { type Fixture, testGolden } from '../golden.ts';
@@ -182,7 +182,18 @@ testGolden(
 		const logits = discriminator.score(d, fake);
 		const realLogits = discriminator.score(d, realImages);
 		f.expect('real_pred', realLogits.dataSync());
+		// The second place, before z1 is added there.
+		const { features } = generator.synthesizeTo(
+			g,
+			{
+				styles: mixedStyles(generator, g, latents),
+				noises: generator.noiseShapes.map((_, i) => latents[`noise${i}`]!),
+				inject: { b4: latents['z1.b4']! },
+			},
+			'b8',
+		);
 		for (let k = 0; k < passes; k++) {
+			f.expect(`r${k}.feat_convs.1`, channelsFirst(ofMember(features, k, passes)));
 			f.expect(`r${k}.image`, channelsFirst(ofMember(fake, k, passes)));
 			const own = ofMember(logits, k, passes);
 			f.expect(`r${k}.fake_pred`, own.dataSync());
