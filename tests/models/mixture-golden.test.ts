@@ -111,15 +111,19 @@ testGolden(
 	'rtil_mgan_inverse*',
 	(t, f) => {
 		const { generator, g } = pggan(f, configOf(f));
-		const indices = Int32Array.from(f.tensor('indices').data);
+		const indices = tf.tensor1d(Int32Array.from(f.tensor('indices').data), 'int32');
 		const filter = tf.tensor(f.tensor('filters').data);
 		const signs = tf.tensor(f.tensor('signs_u').data.map((value) => (value > 0 ? 1 : -1)));
-		/** Image [N, H, W, 3] in [0, 1] → measurements [N, m]. */
-		const measure = (image: tf.Tensor): tf.Tensor => {
+		/** Image [N, H, W, 3] in [0, 1] → [N, n], of which `indices` are measured. */
+		const convolve = (image: tf.Tensor): tf.Tensor => {
 			const flat = tf.reshape(tf.transpose(image, [0, 3, 1, 2]), [image.shape[0]!, -1]);
-			return tf.gather(circularConvolve(tf.mul(flat, signs), filter), tf.tensor1d(indices, 'int32'), 1);
+			return circularConvolve(tf.mul(flat, signs), filter);
 		};
-		const truth = measure(images(f.tensor('target')));
+		// As a mask: the gradient of a gather is beyond the wasm engine at this size.
+		const measured = new Float32Array(filter.size);
+		for (const i of indices.dataSync()) measured[i] = 1;
+		const mask = tf.tensor1d(measured);
+		const truth = convolve(images(f.tensor('target')));
 		for (const { id, layer_in: layer, full } of f.config.cases) {
 			const z = f.tensor(`${id}.z`);
 			const alpha = f.tensor(`${id}.alpha`);
@@ -129,14 +133,18 @@ testGolden(
 				const from = mixtureState(generator, g, { styles, noises: [] }, `b${4 * 2 ** (layer - 1)}`, weights);
 				return tf.mul(tf.add(generator.synthesize(g, { styles, noises: [], from }), 1), 0.5);
 			};
-			const loss = (): tf.Tensor => tf.mean(tf.square(tf.sub(measure(run()), truth)));
+			const loss = (): tf.Tensor => {
+				const squares = tf.mul(tf.square(tf.sub(convolve(run()), truth)), mask);
+				return tf.div(tf.sum(squares), indices.size * z.shape[1]!);
+			};
 			const image = run();
 			const pixels = channelsFirst(image);
 			if (full) f.expect(`${id}.image`, pixels);
 			f.expect(`${id}.image_box8`, channelsFirst(tf.avgPool(image as tf.Tensor4D, 8, 8, 'valid')));
 			f.expect(`${id}.image_corner`, channelsFirst(tf.slice(image, [0, 0, 0, 0], [-1, 16, 16, -1])));
-			f.expect(`${id}.image_mean`, tf.mean(image).dataSync()[0]!);
-			f.expect(`${id}.y_gen_first64`, host(tf.slice(measure(image), [0, 0], [-1, 64])));
+			const mean = pixels.data.reduce((sum, value) => sum + value, 0) / pixels.data.length;
+			f.expect(`${id}.image_mean`, mean);
+			f.expect(`${id}.y_gen_first64`, host(tf.gather(convolve(image), tf.slice(indices, 0, 64), 1)));
 			f.expect(`${id}.mse`, loss().dataSync()[0]!);
 			const [dz, dalpha] = vectorJacobian(loss, [styles, weights]);
 			f.expect(`${id}.dz`, { shape: z.shape, data: host(dz!).data });
