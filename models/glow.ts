@@ -142,6 +142,12 @@ export function glow(config: GlowConfig): Glow {
 		shapes[`${name}.scale`] = [outputs];
 	}
 
+	/** Throws INVALID_INPUT unless the params have the derived constants of the convolutions of the first `count` blocks. */
+	function needDerived(params: TensorMap, count: number): void {
+		const missing = convs.slice(0, count * steps).find(({ name }) => !params[`${name}.inverse`]);
+		if (missing) throw expected('the derived constants of this Glow', 'params', `none for ${missing.name}`);
+	}
+
 	/** What the prior of block b is given: what goes on, or zeros at the end. */
 	function priorOf(params: TensorMap, b: number, given: tf.Tensor) {
 		return prior(params, `blocks.${b}.prior`, isLast(b) ? tf.fill(given.shape, 0) : given);
@@ -157,6 +163,7 @@ export function glow(config: GlowConfig): Glow {
 		if (h !== resolution || w !== resolution || c !== 3) {
 			throw expected(`images [N, ${resolution}, ${resolution}, 3]`, 'x', `[${x.shape}]`);
 		}
+		needDerived(params, plainBlocks);
 		const z: tf.Tensor[] = [];
 		const eps: tf.Tensor[] = [];
 		let logDeterminant: tf.Tensor = tf.fill([n], 0);
@@ -194,6 +201,7 @@ export function glow(config: GlowConfig): Glow {
 	): tf.Tensor {
 		if (latents.length !== blocks)
 			throw expected(`the latents of ${blocks} blocks`, 'latents', latents.length);
+		needDerived(params, blocks);
 		let y = latents[blocks - 1]!;
 		for (let b = blocks - 1; b >= 0; b--) {
 			const own = latentsOf(b, y);

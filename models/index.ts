@@ -42,7 +42,7 @@ export {
 	type PgganGenerator,
 	pgganDiscriminator,
 	pgganGenerator,
-	pgganRtil256,
+	pgganRtil,
 } from './pggan.ts';
 export type { PgganDialect } from './pggan-dialects.ts';
 export { family, type Member, type RtilConfig, rtilSchema } from './rtil.ts';

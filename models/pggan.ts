@@ -67,13 +67,22 @@ export interface PgganDiscriminator extends Discriminator<PgganConfig> {
 
 type Shapes = Record<string, readonly number[]>;
 
-/** The PGGAN of the RTIL paper (table 2): 7,449,109 parameters, 7,445,443 without the RGB heads of growing. */
-export const pgganRtil256: PgganConfig = {
-	dialect: 'rtil',
-	resolution: 256,
-	channels: [256, 256, 256, 256, 128, 64, 64],
-	zDim: 512,
-};
+/**
+ * The PGGAN of the RTIL paper (table 2), or one of its shape: at 256² with a width of 256 it has 7,449,109 parameters,
+ * 7,445,443 without the RGB heads of growing.
+ *
+ * @param resolution a power of two, 8 … 256
+ * @param width feature maps up to 32², a multiple of 4; z has twice as many dimensions
+ */
+export function pgganRtil(resolution = 256, width = 256): PgganConfig {
+	const channels = [1, 1, 1, 1, 1 / 2, 1 / 4, 1 / 4].map((share) => share * width);
+	return {
+		dialect: 'rtil',
+		resolution,
+		channels: channels.slice(0, Math.log2(resolution) - 1),
+		zDim: 2 * width,
+	};
+}
 
 /** Index of the block of this stage; throws INVALID_INPUT where the configuration is not one. */
 function stageOf({ resolution, channels, stage = resolution }: PgganConfig): number {

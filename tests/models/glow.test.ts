@@ -178,4 +178,6 @@ test('What no Glow is, is said', (t) => {
 	const params = load(network.init(1));
 	t.throws(() => network.encode(params, tf.zeros([1, 8, 8, 3])), { message: /images \[N, 4, 4, 3\]/ });
 	t.throws(() => network.decode(params, []), { message: /latents of 2 blocks/ });
+	const { z } = network.encode(params, tf.zeros([1, 4, 4, 3]));
+	t.throws(() => network.decode(params, z), { message: /derived constants/ });
 });

@@ -19,7 +19,7 @@ import {
 	type PgganDialect,
 	pgganDiscriminator,
 	pgganGenerator,
-	pgganRtil256,
+	pgganRtil,
 } from '../../models/index.ts';
 import { criticLoss, gradientPenalties, interpolate } from '../../trainer/wgan.ts';
 import { load } from './networks.ts';
@@ -39,13 +39,19 @@ const drawn = (name: string, shape: number[]): tf.Tensor =>
 const distance = (a: tf.Tensor, b: tf.Tensor): number => tf.max(tf.abs(tf.sub(a, b))).dataSync()[0]!;
 
 test('The preset has the numbers of parameters of the paper’s table 2', (t) => {
-	const generator = pgganGenerator(pgganRtil256);
+	const generator = pgganGenerator(pgganRtil());
 	const count = (shapes: Readonly<Record<string, readonly number[]>>): number =>
 		Object.values(shapes).reduce((sum, shape) => sum + elements(shape), 0);
 	t.is(count(generator.shapes), 7_449_109);
 	const growing = Object.entries(generator.shapes).filter(([name]) => /^to_rgb_(?!256)/.test(name));
 	t.is(count(generator.shapes) - count(Object.fromEntries(growing)), 7_445_443);
-	t.is(count(pgganDiscriminator(pgganRtil256).shapes), 6_367_617);
+	t.is(count(pgganDiscriminator(pgganRtil()).shapes), 6_367_617);
+	t.deepEqual(pgganRtil(64, 64), {
+		dialect: 'rtil',
+		resolution: 64,
+		channels: [64, 64, 64, 64, 32],
+		zDim: 128,
+	});
 });
 
 for (const dialect of dialects) {
@@ -171,7 +177,7 @@ test('The published family shares the loss in thirds, and mixes at its last bloc
 	);
 	t.true(mixtureFamily(config).every(({ weight }) => Math.abs(weight - 1 / 3) < 1e-12));
 	t.deepEqual(mixtureFamily(null), [{ name: 'G0', codes: 1, weight: 1 }]);
-	const at = (stage: number): string => mixtureCut(config, pgganGenerator({ ...pgganRtil256, stage }));
+	const at = (stage: number): string => mixtureCut(config, pgganGenerator({ ...pgganRtil(), stage }));
 	t.deepEqual([4, 16, 32, 256].map(at), ['b4', 'b16', 'b32', 'b32']);
 });
 
