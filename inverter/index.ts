@@ -1,7 +1,7 @@
-// inverter: images back from measurements with a trained prior. Problems (forward operators), solvers, the worker that
-// owns the tensors, the gRPC service and its client, the node that takes evaluation jobs. May import engine, models,
-// data, metrics, checkpoints, bus and proto; never trainer. Start with problems/operator.ts and solvers/solver.ts, then
-// worker.ts and service.ts.
+// inverter: images back from measurements with a trained prior. Problems (forward operators), solvers, baselines without
+// a prior, the worker that owns the tensors, the gRPC service and its client, the node that takes evaluation jobs. May
+// import engine, models, data, metrics, checkpoints, bus and proto; never trainer. Start with problems/operator.ts and
+// solvers/solver.ts, then worker.ts and service.ts.
 
 export { generatorOf, loadPrior } from './checkpoint.ts';
 export { InverterClient, type InvertRemoteOptions, invertRemote } from './client.ts';

@@ -11,6 +11,7 @@ import {
 	type Reconstruction,
 	type SolveContext,
 	solverFor,
+	solvers,
 } from './solvers/index.ts';
 
 /** Priors kept in memory: two arms are compared in turn. */
@@ -38,9 +39,9 @@ export class InversionSession {
 		return prior;
 	}
 
-	/** Runs a solver to its end. */
+	/** Runs a solver to its end; a prior of null is enough for those that need nothing. */
 	async solve(
-		prior: Prior,
+		prior: Prior | null,
 		measurements: Measurements,
 		solver: unknown,
 		context: Omit<SolveContext, 'engine' | 'programs'> & { onProgress?: (progress: Progress) => void },
@@ -48,6 +49,14 @@ export class InversionSession {
 		const spec = parseSolver(solver);
 		const { onProgress, ...rest } = context;
 		const chosen = solverFor(spec);
+		if (!prior && chosen.needs !== 'nothing') {
+			const without = solvers.filter(({ needs }) => needs === 'nothing').map(({ kind }) => kind);
+			throw new RtilError(
+				'MISMATCH',
+				`The solver ${spec.kind} needs a prior.`,
+				`Give a checkpoint, or take one of ${without.join(', ')}.`,
+			);
+		}
 		chosen.check(prior, spec.options, measurements.problem);
 		const whole = { ...rest, engine: this.engine, programs: this.#programs };
 		const run = chosen.solve(prior, measurements, spec.options, whole);

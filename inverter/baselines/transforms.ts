@@ -65,6 +65,7 @@ export function transformBlock(matrix: Float64Array, blocks: Float64Array, at: n
 		}
 }
 
+// Room for one block and one coefficient's group; nothing in them outlives a call.
 const scratch = new Float64Array(SIDE * SIDE);
 const lane = new Float64Array(64);
 

@@ -1,6 +1,6 @@
 import test from 'ava';
-import { selectMeasurements } from '../../inverter/index.ts';
-import { measured, psnr, solve, truth, worst } from './solving.ts';
+import { InversionSession, selectMeasurements } from '../../inverter/index.ts';
+import { engine, measured, psnr, solve, truth, worst } from './solving.ts';
 
 const sigma = 0.2;
 const noise = { kind: 'gaussian', sigma };
@@ -96,6 +96,15 @@ test('a baseline refuses a problem that it does not serve, and takes no prior', 
 	});
 	const { result } = await solve({ kind: 'tv', steps: 3 }, holes, {}, null);
 	t.is(result.selectedBy, 'last');
+	const session = new InversionSession(engine);
+	t.deepEqual(
+		(await session.solve(null, holes, { kind: 'tv', steps: 3 }, { seed: 0 })).residual,
+		result.residual,
+	);
+	await t.throwsAsync(session.solve(null, holes, { kind: 'ilo' }, { seed: 0 }), {
+		message: 'The solver ilo needs a prior.',
+	});
+	session.dispose();
 });
 
 test('at the deadline baselines return what they have', async (t) => {
