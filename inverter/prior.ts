@@ -28,6 +28,6 @@ export function requireStyles(solver: string, { generator }: Prior): void {
 	throw new RtilError(
 		'MISMATCH',
 		`The solver ${solver} needs the styles of a StyleGAN2, but the checkpoint has a generator of kind ${generator.kind}.`,
-		'csgm and mgan serve every generator.',
+		'csgm, ilo and mgan serve every generator with cuts.',
 	);
 }

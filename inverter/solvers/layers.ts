@@ -51,8 +51,9 @@ function stepFunction(
 	const batch = measurements.keys.length;
 	const operator = operatorFor(measurements.problem);
 	const names = variablesOf(prior, plan, layer);
-	const { resolution, channels } = prior.generator;
-	const row = firstRow(layer.cut);
+	const { resolution, channels, numStyles } = prior.generator;
+	// A PGGAN has one row, whatever the cut.
+	const row = Math.min(firstRow(layer.cut), numStyles - 1);
 
 	function evaluate(state: TensorMap, inputs: TensorMap, values: tf.Tensor[]): tf.Tensor2D {
 		const variables = Object.fromEntries(names.map((name, i) => [name, values[i]!]));

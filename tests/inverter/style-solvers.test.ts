@@ -116,3 +116,15 @@ test('mGANprior starts with equal weights, and serves a PGGAN', async (t) => {
 		message: 'The generator has no cut "b32" but b4, b8.',
 	});
 });
+
+for (const preset of ['quick', 'paper']) {
+	test(`ILO serves a PGGAN: ${preset}`, async (t) => {
+		const { result } = await solve({ kind: 'ilo', preset, steps: [30, 15, 15] }, half, {}, tinyPggan(engine));
+		t.deepEqual(
+			result.history.map(({ name }) => name),
+			['latent', 'b4', 'b8'],
+		);
+		const first = result.history[0]!.residual[0]!;
+		for (const [i, residual] of result.residual.entries()) t.true(residual < first[i]!);
+	});
+}
