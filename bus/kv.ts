@@ -108,10 +108,20 @@ export async function openStore<T>(link: Link, name: BucketName, codec: Codec<T>
 		async entries(filter = '>') {
 			return await persist(link, async () => {
 				const found: KvEntry<T>[] = [];
-				for await (const entry of await bucket.history({ key: filter })) {
-					const live = toEntry(entry);
-					if (live) found.push(live);
+				const history = await bucket.history({ key: filter });
+				// A connection that closes half-way would leave its heartbeat timer, and the process, alive for good.
+				const stop = () => history.stop();
+				link.closing.addEventListener('abort', stop, { once: true });
+				if (link.closing.aborted) stop();
+				try {
+					for await (const entry of history) {
+						const live = toEntry(entry);
+						if (live) found.push(live);
+					}
+				} finally {
+					link.closing.removeEventListener('abort', stop);
 				}
+				if (link.closing.aborted) throw unavailable(link, link.closing.reason);
 				return found;
 			});
 		},
