@@ -1,4 +1,5 @@
 // `connectBus`: one connection, the streams and buckets it needs, and the parts of the bus put together.
+import { setTimeout as delay } from 'node:timers/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, errors, type NatsConnection } from '@nats-io/transport-node';
 import { expected, RtilError } from '../errors/index.ts';
@@ -36,10 +37,12 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
 
 	const nc = await dial();
 	const closing = new AbortController();
+	const starting = new Set<Promise<unknown>>();
 	let transfers: Promise<NatsConnection> | undefined;
 	const close = async () => {
 		closing.abort(new RtilError('CANCELLED', 'The connection to NATS was closed by this process'));
 		const second = await transfers?.catch(() => null);
+		await Promise.race([Promise.allSettled([...starting]), delay(limits.request, undefined, { ref: false })]);
 		await Promise.allSettled([shut(nc), second && shut(second)]);
 	};
 	try {
@@ -58,6 +61,7 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
 			},
 			maxMessage: Math.min(limits.message, (nc.info?.max_payload ?? limits.message) - 4096),
 			closing: closing.signal,
+			starting,
 			onStatus,
 		};
 		reportStatus(link);

@@ -5,7 +5,7 @@ import { expected } from '../errors/index.ts';
 import { decode, encode } from '../proto/index.ts';
 import type { Bus, EventData, FollowEventsOptions, FollowedEvent } from './contract.ts';
 import { limits, refuseOver } from './limits.ts';
-import { isTransient, type Link, persist, requireToken, unavailable } from './link.ts';
+import { isTransient, type Link, persist, requireToken, startConsumer, unavailable } from './link.ts';
 import { subjects } from './topology.ts';
 
 export function makeEvents(link: Link): Pick<Bus, 'publishEvent' | 'followEvents'> {
@@ -43,7 +43,7 @@ async function* followEvents(
 					? { deliver_policy: from === 'now' ? DeliverPolicy.New : DeliverPolicy.All }
 					: { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: next }),
 			});
-			return await consumer.consume();
+			return await startConsumer(link, () => consumer.consume());
 		};
 		const messages = await persist(link, open, { patience: Number.POSITIVE_INFINITY, signal }).catch(
 			(error) => {

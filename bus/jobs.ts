@@ -7,7 +7,15 @@ import { decode, encode, type Job, type JobRecord } from '../proto/index.ts';
 import type { Bus, FollowOptions, JobDelivery } from './contract.ts';
 import { announce, beginAttempt, endRecord, type JobStores, keyOf } from './delivery.ts';
 import { limits, refuseOver } from './limits.ts';
-import { isClosed, type Link, persist, requirePath, requireToken, unavailable } from './link.ts';
+import {
+	isClosed,
+	type Link,
+	persist,
+	requirePath,
+	requireToken,
+	startConsumer,
+	unavailable,
+} from './link.ts';
 import { ensureConsumer, ensureStreams, subjects } from './topology.ts';
 
 type JobsOfBus = Pick<
@@ -212,7 +220,7 @@ async function pullOne(
 	try {
 		const ackWait = await ensureConsumer(link, jobClass);
 		const consumer = await link.js.consumers.get('JOBS', jobClass);
-		const messages = await consumer.fetch({ max_messages: 1, expires: 30_000 });
+		const messages = await startConsumer(link, () => consumer.fetch({ max_messages: 1, expires: 30_000 }));
 		const stop = () => messages.stop();
 		signal?.addEventListener('abort', stop, { once: true });
 		if (signal?.aborted) stop();

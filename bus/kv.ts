@@ -4,7 +4,15 @@ import { RtilError } from '../errors/index.ts';
 import { decode, encode, type MessageName } from '../proto/index.ts';
 import type { FollowOptions, KvChange, KvEntry, KvStore } from './contract.ts';
 import { limits, refuseOver } from './limits.ts';
-import { isTransient, isWrongRevision, type Link, persist, requirePath, unavailable } from './link.ts';
+import {
+	isTransient,
+	isWrongRevision,
+	type Link,
+	persist,
+	requirePath,
+	startConsumer,
+	unavailable,
+} from './link.ts';
 import { type BucketName, openBucket } from './topology.ts';
 
 export interface Codec<T> {
@@ -108,7 +116,7 @@ export async function openStore<T>(link: Link, name: BucketName, codec: Codec<T>
 		async entries(filter = '>') {
 			return await persist(link, async () => {
 				const found: KvEntry<T>[] = [];
-				const history = await bucket.history({ key: filter });
+				const history = await startConsumer(link, () => bucket.history({ key: filter }));
 				// A connection that closes half-way would leave its heartbeat timer, and the process, alive for good.
 				const stop = () => history.stop();
 				link.closing.addEventListener('abort', stop, { once: true });
@@ -140,13 +148,13 @@ async function* entriesOf(
 	const signal = asked ? AbortSignal.any([asked, link.closing]) : link.closing;
 	let seen = 0;
 	while (!signal.aborted) {
-		const open = () =>
-			bucket.watch({
-				key,
-				...(seen > 0
-					? { resumeFromRevision: seen + 1 }
-					: { include: from === 'start' ? KvWatchInclude.LastValue : KvWatchInclude.UpdatesOnly }),
-			});
+		const options = {
+			key,
+			...(seen > 0
+				? { resumeFromRevision: seen + 1 }
+				: { include: from === 'start' ? KvWatchInclude.LastValue : KvWatchInclude.UpdatesOnly }),
+		};
+		const open = () => startConsumer(link, () => bucket.watch(options));
 		const iterator = await persist(link, open, { patience: Number.POSITIVE_INFINITY, signal }).catch(
 			(error) => {
 				if (asked?.aborted) return null;

@@ -22,6 +22,8 @@ export interface Link {
 	maxMessage: number;
 	/** Aborts when this side closes the connection. */
 	closing: AbortSignal;
+	/** Consumers that are being started; see `startConsumer`. */
+	starting: Set<Promise<unknown>>;
 	onStatus: (text: string) => void;
 }
 
@@ -44,6 +46,21 @@ export async function persist<T>(
 		await link.clock.sleep(backoff(n, { first: 50, most: 2000 }), signal).catch((error) => {
 			throw unavailable(link, error);
 		});
+	}
+}
+
+/**
+ * Starts a consumer. Closing the connection waits for it: one that closes in between would leave the consumer's
+ * heartbeat timer behind (nats.js sets it before it subscribes), which keeps the process alive for good.
+ */
+export async function startConsumer<T>(link: Link, start: () => Promise<T>): Promise<T> {
+	if (link.closing.aborted) throw unavailable(link, link.closing.reason);
+	const started = start();
+	link.starting.add(started);
+	try {
+		return await started;
+	} finally {
+		link.starting.delete(started);
 	}
 }
 
