@@ -108,7 +108,9 @@ const name = (arm: Arm): Html => html`<span class="name arm-${arm.colour % 6}">$
 
 /** `1,200 steps (19,200 images)`. */
 function stepName(arm: Arm, step: number): string {
-	const images = arm.metrics.find((line) => line.step >= step)?.images;
+	// Between two lines of the log the images are in proportion to the steps.
+	const line = arm.metrics.find((each) => each.step >= step);
+	const images = line && Math.round((line.images * step) / line.step);
 	const seen =
 		images !== undefined && step > 0 ? ` (${grouped(images)} ${plural(images, 'image')} seen)` : '';
 	return `${grouped(step)} ${plural(step, 'step')}${seen}`;
