@@ -36,6 +36,14 @@ export interface RoleOptions {
 	port?: number;
 }
 
+/** What a role is given to live with. */
+export interface RoleContext {
+	/** Aborted: the role gives back what it holds and returns. */
+	signal: AbortSignal;
+	onLog: (level: 'info' | 'warn', text: string) => void;
+	onReady: (ready: { address?: string }) => void;
+}
+
 /** What a role says when it is ready. */
 export interface RoleReady {
 	type: 'ready';

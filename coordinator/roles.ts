@@ -2,16 +2,9 @@
 // `rtil trainer` and `rtil inverter` run, and what an embedded cluster runs in processes of its own.
 import { type Bus, connectBus } from '../bus/index.ts';
 import { runInverterNode } from '../inverter/index.ts';
-import type { RoleName, RoleOptions } from './cluster.ts';
+import type { RoleContext, RoleName, RoleOptions } from './cluster.ts';
 import { runCoordinator } from './coordinator.ts';
 import { engineEnvironment, runTrainerNode } from './trainer-node.ts';
-
-export interface RoleContext {
-	/** Aborted: the role gives back what it holds and returns. */
-	signal: AbortSignal;
-	onLog: (level: 'info' | 'warn', text: string) => void;
-	onReady: (ready: { address?: string }) => void;
-}
 
 /** Runs a role until the signal aborts; throws UNAVAILABLE without a server, ENVIRONMENT without an engine. */
 export async function runRole(role: RoleName, options: RoleOptions, context: RoleContext): Promise<void> {

@@ -16,9 +16,8 @@ import {
 	readManifest,
 } from '../checkpoints/index.ts';
 import type { Job } from '../proto/index.ts';
-import type { RoleOptions } from './cluster.ts';
+import type { RoleContext, RoleOptions } from './cluster.ts';
 import type { DatasetRef } from './plan.ts';
-import type { RoleContext } from './roles.ts';
 import { runFileNames } from './run-directory.ts';
 
 /** Time between two uploads of one arm's checkpoints, in milliseconds. */

@@ -67,7 +67,8 @@ export function filterLayout(shape: readonly number[]): TorchLayout {
 	return { stored: [o, i, h, w], axes: [2, 3, 1, 0] };
 }
 
-function permute(data: Float32Array, shape: readonly number[], axes: readonly number[]): Float32Array {
+/** Axis `i` of the result is axis `axes[i]` of the tensor; `~a` is axis a, backwards. */
+export function permute(data: Float32Array, shape: readonly number[], axes: readonly number[]): Float32Array {
 	const strides = shape.map((_, i) => shape.slice(i + 1).reduce((n, side) => n * side, 1));
 	const plain = axes.map((axis) => (axis < 0 ? ~axis : axis));
 	const sides = plain.map((axis) => shape[axis]!);

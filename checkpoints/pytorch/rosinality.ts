@@ -6,6 +6,7 @@
 import type { HostTensor, HostTensors } from '../../engine/contract.ts';
 import { stream } from '../../engine/random.ts';
 import { RtilError } from '../../errors/index.ts';
+import { permute } from './layout.ts';
 
 type Shapes = Readonly<Record<string, readonly number[]>>;
 
@@ -80,7 +81,7 @@ export function fromRosinality(state: HostTensors, shapes: Shapes): HostTensors 
 			);
 		}
 		const { size, axes } = toOurs(name, shape);
-		return { shape, data: permute({ shape: size, data: source.data }, axes) };
+		return { shape, data: permute(source.data, size, axes) };
 	});
 }
 
@@ -113,7 +114,7 @@ export function toRosinality(
 	const state: HostTensors = mapTensors(params, (name, { shape, data }) => {
 		const { axes, size } = toOurs(name, shape);
 		const ours = axes.map((axis) => size[axis]!);
-		return { shape: torchShape(name, shape), data: permute({ shape: ours, data }, inverse(axes)) };
+		return { shape: torchShape(name, shape), data: permute(data, ours, inverse(axes)) };
 	});
 	const count = (pattern: RegExp) => Object.keys(params).filter((name) => pattern.test(name)).length;
 	if (network === 'discriminator') {
@@ -183,26 +184,6 @@ function withoutOnes(shape: readonly number[]): number[] {
 
 function inverse(axes: readonly number[]): number[] {
 	return axes.map((_, i) => axes.indexOf(i));
-}
-
-/** Axis `i` of the result is axis `axes[i]` of the tensor. */
-function permute({ shape, data }: HostTensor, axes: readonly number[]): Float32Array {
-	const strides = shape.map((_, i) => shape.slice(i + 1).reduce((n, side) => n * side, 1));
-	const sides = axes.map((axis) => shape[axis]!);
-	const steps = axes.map((axis) => strides[axis]!);
-	const index = axes.map(() => 0);
-	const out = new Float32Array(data.length);
-	let at = 0;
-	for (let i = 0; i < out.length; i++) {
-		out[i] = data[at]!;
-		for (let d = sides.length - 1; d >= 0; d--) {
-			at += steps[d]!;
-			if (++index[d]! < sides[d]!) break;
-			at -= steps[d]! * sides[d]!;
-			index[d] = 0;
-		}
-	}
-	return out;
 }
 
 /** The outer product of [1, 3, 3, 1] with itself, of sum `gain`. */
