@@ -1,6 +1,6 @@
 // One experiment from file to report, as `rtil demo` and `rtil run` do it: prepare the images, find or start a
 // cluster, submit, record what happens, write results and report. Interrupted, it goes on where it stopped.
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { type Bus, connectBus, type FollowedEvent } from '../bus/index.ts';
 import { type PreparedDataset, prepareDataset } from '../data/index.ts';
@@ -61,13 +61,27 @@ export interface SessionOutcome {
 
 /** Runs an experiment to its end; throws JOB_FAILED with the cause if it fails, CANCELLED if it is cancelled. */
 export async function runSession(options: SessionOptions): Promise<SessionOutcome> {
-	const { experiment, out, signal, on, nats, cache } = options;
+	const { experiment, out, on } = options;
 	const hash = experimentHash(experiment);
 	const run = await chooseRun(out, experiment.name, hash, options);
 	const dir = path.join(out, run);
 	await mkdir(dir, { recursive: true });
 	on.run?.(run, dir);
+	try {
+		return await runInFolder(options, run, hash, dir);
+	} catch (error) {
+		await rmdir(dir).catch(() => {}); // goes only if nothing was written into it
+		throw error;
+	}
+}
 
+async function runInFolder(
+	options: SessionOptions,
+	run: string,
+	hash: string,
+	dir: string,
+): Promise<SessionOutcome> {
+	const { experiment, signal, on, nats, cache } = options;
 	const before = await readState(dir);
 	const report = path.join(dir, 'report.html');
 	if (before?.status === 'complete' && (await readResults(dir))) {
