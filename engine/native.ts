@@ -104,10 +104,23 @@ export async function openNative(options: NativeOptions = {}): Promise<NativeBac
 				},
 			);
 		}
-		loaded = tf.backend() as NativeBackend;
+		const backend = tf.backend() as NativeBackend;
+		requireKnownVersion(backend.binding.TF_Version);
+		loaded = backend;
 	}
 	await tf.setBackend('tensorflow');
 	return loaded;
+}
+
+/** The addon is built for TensorFlow's C API from 2.9 on; throws ENVIRONMENT for anything else. */
+export function requireKnownVersion(version: string): void {
+	const [, major, minor] = /^(\d+)\.(\d+)\./.exec(version) ?? [];
+	if (major === '2' && Number(minor) >= 9) return;
+	throw new RtilError(
+		'ENVIRONMENT',
+		`Expected libtensorflow 2.9 or newer, below 3, but received version ${version || 'unknown'}`,
+		'Unset RTIL_LIBTENSORFLOW and run: npm run setup -- --force',
+	);
 }
 
 function prepareEnvironment({ threads, cpuOnly }: NativeOptions): void {
