@@ -3,18 +3,9 @@ import { z } from 'zod';
 import { type CheckpointManifest, readGroup, readManifest } from '../checkpoints/index.ts';
 import type { Engine } from '../engine/index.ts';
 import { RtilError } from '../errors/index.ts';
-import { type Generator, stylegan2Generator } from '../models/index.ts';
+import { architectureSchema, type Generator, generatorOf as ganGenerator } from '../models/index.ts';
 import type { LatentStatistics, Prior } from './prior.ts';
 import { latentStatistics } from './statistics.ts';
-
-const generatorConfig = z.strictObject({
-	kind: z.literal('stylegan2').optional(),
-	resolution: z.int(),
-	channels: z.array(z.int().min(1)),
-	zDim: z.int().min(1),
-	wDim: z.int().min(1),
-	mappingLayers: z.int().min(1),
-});
 
 const rtilConfig = z.looseObject({ cuts: z.array(z.string()).min(1), sigma: z.number().positive() });
 
@@ -26,19 +17,20 @@ const latentJson = z.looseObject({
 	featureStd: z.record(z.string(), z.number().positive()),
 });
 
-/** The generator that a manifest describes; throws MISMATCH when it is of a kind unknown here. */
+/** The generator that a manifest describes; throws MISMATCH when it is of a kind that cannot be inverted here. */
 export function generatorOf({ id, architecture }: CheckpointManifest): Generator {
-	const { success, data, error } = generatorConfig.safeParse(architecture.generator);
-	if (!success) {
+	const { success, data, error } = architectureSchema.safeParse(architecture.generator);
+	const refuse = (why: string): never => {
 		throw new RtilError(
 			'MISMATCH',
-			`Checkpoint ${id.slice(0, 12)} has a generator that cannot be inverted: ` +
-				`${error.issues[0]!.path.join('.') || 'architecture'}: ${error.issues[0]!.message}`,
-			'Give a StyleGAN2 checkpoint.',
+			`Checkpoint ${id.slice(0, 12)} has a generator that cannot be inverted: ${why}`,
+			'Give a StyleGAN2 or PGGAN checkpoint.',
 		);
-	}
-	const { kind: _, ...config } = data;
-	return stylegan2Generator(config);
+	};
+	if (!success)
+		return refuse(`${error.issues[0]!.path.join('.') || 'architecture'}: ${error.issues[0]!.message}`);
+	if (data.kind === 'glow') return refuse('it is a Glow');
+	return ganGenerator(data);
 }
 
 /**

@@ -1,5 +1,17 @@
 // Networks as pure functions of (params, inputs). Imports engine and errors only. Start reading at contract.ts: a
 // generator is what can start and stop at named cuts.
+export {
+	type Architecture,
+	architectureSchema,
+	discriminatorOf,
+	type GanArchitecture,
+	type GlowArchitecture,
+	generatorOf,
+	glowArchitecture,
+	glowOf,
+	pgganArchitecture,
+	stylegan2Architecture,
+} from './architecture.ts';
 export type * from './contract.ts';
 export {
 	bitsPerDimension,
