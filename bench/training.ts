@@ -2,9 +2,10 @@
 import type { Engine } from '../engine/index.ts';
 import { stream } from '../engine/index.ts';
 import {
+	type ArmOf,
 	armConfigSchema,
 	buildArm,
-	compileArm,
+	compileSteps,
 	initialState,
 	latentSource,
 	optimizerInput,
@@ -18,14 +19,15 @@ export function trainingSubjects(engine: Engine, resolution: number, batch: numb
 		model: { resolution, channels, zDim: 64, wDim: 64, mappingLayers: 4 },
 		training: { batch },
 	});
-	const arm = buildArm(config);
-	const program = compileArm(engine, arm, initialState(arm, 0));
-	const draw = { members: arm.members, cuts: arm.cuts, sigma: 1, mixing: 0.9 };
-	const latents = latentSource(0, 'bench', arm.generator, { ...draw, batch: arm.batch })(0);
-	const pathLatents = latentSource(0, 'bench path', arm.generator, { ...draw, batch: arm.pathBatch })(0);
+	const arm = buildArm(config as ArmOf<'stylegan2'>);
+	const program = compileSteps(engine, arm, initialState(arm, 0));
+	const [part, pathPart] = [arm.parts[0]!, arm.pathParts[0]!];
+	const draw = { members: arm.members, cuts: arm.cuts, sigmas: arm.sigmas, mixing: 0.9 };
+	const latents = latentSource(0, 'bench', arm.generator, { ...draw, batch: part })(0);
+	const pathLatents = latentSource(0, 'bench path', arm.generator, { ...draw, batch: pathPart })(0);
 	const pixels = resolution * resolution * 3;
 	const real = stream(0, 'real').uniforms(0, batch * pixels);
-	const y = stream(0, 'y').normals(0, arm.pathBatch.size * pixels);
+	const y = stream(0, 'y').normals(0, pathPart.size * pixels);
 	// A rate of zero: the weights stay where they are, whatever the number of rounds.
 	const still = (network: 'g' | 'd'): Float32Array =>
 		optimizerInput(arm, network, 1).map((value, i) => (i === 0 ? 0 : value));

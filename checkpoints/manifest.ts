@@ -27,6 +27,8 @@ export const checkpointManifest = z.strictObject({
 	architecture: z.strictObject({ generator: jsonObject, discriminator: jsonObject.nullable() }),
 	/** The RTIL configuration; null for a vanilla arm. */
 	rtil: jsonObject.nullable(),
+	/** The training options; absent when they are unknown (imported). */
+	training: jsonObject.optional(),
 	/** What it was trained on; null when that is unknown (imported). */
 	dataset: z
 		.strictObject({ fingerprint: z.string(), count: z.int().min(0), resolution: z.int().min(1) })

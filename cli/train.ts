@@ -38,7 +38,7 @@ export function trainCommand(): Command {
 			const { openDataset, prepareDataset } = await import('../data/index.ts');
 			const { openEngine } = await import('../engine/index.ts');
 			const { runFiles } = await import('../report/index.ts');
-			const { secondsPerStep, trainArm } = await import('../trainer/index.ts');
+			const { imagesPerStep, secondsPerStep, trainArm } = await import('../trainer/index.ts');
 
 			const experiment = await loadExperiment(file);
 			const index =
@@ -79,7 +79,7 @@ export function trainCommand(): Command {
 									}),
 								}
 							: {};
-						costs.push({ batch: other.training.batch, ...measured });
+						costs.push({ batch: imagesPerStep(other.training), ...measured });
 					}
 					const steps = options.steps ?? stepsOf(budget, costs)[index]!;
 					const result = await trainArm({

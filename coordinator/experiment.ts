@@ -7,8 +7,8 @@ import { z } from 'zod';
 import { dataSpec } from '../data/index.ts';
 import { RtilError } from '../errors/index.ts';
 import { parseSolver, problemLevel, problemSchema, solvers } from '../inverter/index.ts';
-import { family, stylegan2Generator } from '../models/index.ts';
-import { armConfigSchema, buildArm } from '../trainer/index.ts';
+import { family, type Generator, generatorOf, glowOf, modelPresets } from '../models/index.ts';
+import { armConfigSchema, recipeOf } from '../trainer/index.ts';
 import { budgetSchema, parseMinutes } from './budget.ts';
 import { checkSource, parseSource, type Source } from './source.ts';
 
@@ -138,14 +138,13 @@ export function experimentJsonSchema(): Record<string, unknown> {
 	const properties = schema.properties as Record<string, JsonObject>;
 	const arm = properties.arms!.items as JsonObject;
 	const armProperties = arm.properties as Record<string, JsonObject>;
-	const optional = (part: JsonObject): JsonObject => ({ ...part, required: [] });
 	for (const shared of sharedByArms) {
-		if (!armProperties[shared]) continue;
+		const part = shared === 'model' ? withPresets(armProperties[shared]!) : armProperties[shared]!;
+		armProperties[shared] = nothingRequired(part);
 		properties[shared] = {
-			...optional(armProperties[shared]),
+			...armProperties[shared],
 			description: `${shared} of every arm that does not say otherwise.`,
 		};
-		armProperties[shared] = optional(armProperties[shared]);
 	}
 	arm.required = ['name'];
 	properties.resolution = {
@@ -235,7 +234,12 @@ function inFull(value: unknown, folder: string, overrides: ExperimentOverrides):
 				if (merged[key] === undefined) delete merged[key];
 			}
 			if (resolution !== undefined) merged.model ??= {};
+			if (typeof merged.model === 'string') merged.model = { preset: merged.model };
 			if (isObject(merged.model)) merged.model = withDefault(merged.model, 'resolution', resolution);
+			// Training options are those of the kind of the model.
+			const kind = kindOf(merged.model);
+			if (kind && (merged.training === undefined || isObject(merged.training)))
+				merged.training = { kind, ...merged.training };
 			return merged;
 		});
 	}
@@ -297,10 +301,17 @@ function checkTogether(experiment: Experiment, source: Source): void {
 				refuse(['arms', i, ...path], `arms[${i}] (${arm.name}): ${error.message}`);
 			}
 		};
-		within(['model'], () => void stylegan2Generator(arm.model));
-		const { cuts, channels } = stylegan2Generator(arm.model);
-		within(['rtil', 'cuts'], () => void family(arm.rtil, cuts));
-		within(['training', 'batch'], () => void buildArm(arm));
+		const { model } = arm;
+		const channels = 3;
+		if (model.kind === 'glow') within(['model'], () => void glowOf(model));
+		else {
+			let cuts: Generator['cuts'] = [];
+			within(['model'], () => {
+				cuts = generatorOf(model).cuts;
+			});
+			within(['rtil', 'cuts'], () => void family(arm.rtil, cuts));
+		}
+		within(['training', 'batch'], () => void recipeOf(arm, experiment.seed));
 		for (const [name, spec] of Object.entries({ data, test })) {
 			if (spec && spec.resolution !== arm.model.resolution) {
 				refuse(
@@ -345,12 +356,34 @@ function checkTogether(experiment: Experiment, source: Source): void {
 	}
 }
 
+/** The kind of a model as it stands in the file; undefined where it says none. */
+function kindOf(model: unknown): unknown {
+	if (!isObject(model)) return undefined;
+	const { kind, preset } = model;
+	return kind ?? (typeof preset === 'string' ? modelPresets[preset]?.kind : undefined);
+}
+
 function isObject(value: unknown): value is JsonObject {
 	return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function withDefault(object: JsonObject, key: string, value: unknown): JsonObject {
 	return object[key] === undefined && value !== undefined ? { ...object, [key]: value } : object;
+}
+
+function nothingRequired(schema: JsonObject): JsonObject {
+	const { oneOf, ...rest } = schema as { oneOf?: JsonObject[] };
+	return oneOf ? { ...rest, anyOf: oneOf.map(nothingRequired) } : { ...schema, required: [] };
+}
+
+/** Each kind of model may begin with a preset. */
+function withPresets(model: JsonObject): JsonObject {
+	const preset = { enum: Object.keys(modelPresets), description: 'A network of the papers by name' };
+	const branches = (model.oneOf as JsonObject[]).map((branch) => ({
+		...branch,
+		properties: { preset, ...(branch.properties as JsonObject) },
+	}));
+	return { ...model, oneOf: branches };
 }
 
 function withoutRequired(schema: JsonObject, keys: readonly string[]): JsonObject {

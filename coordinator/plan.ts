@@ -1,5 +1,7 @@
 // Experiment → jobs. A plan is a small graph whose ids depend on the run's name and the experiment alone, so every
 // coordinator that reads the same run plans the same jobs. Pure functions: nothing here talks to anybody.
+
+import { imagesPerStep } from '../trainer/index.ts';
 import { needsCalibration, stepsOf } from './budget.ts';
 import type { Arm, Experiment } from './experiment.ts';
 
@@ -130,7 +132,7 @@ export function stepsOfRun(spec: RunSpec, results: ReadonlyMap<string, unknown>)
 	return stepsOf(
 		budget,
 		arms.map((arm, i) => ({
-			batch: arm.training.batch,
+			batch: imagesPerStep(arm.training),
 			...(measured ? { secondsPerStep: measured.secondsPerStep[i]! } : {}),
 		})),
 	);

@@ -7,7 +7,21 @@ import { architectureSchema, type Generator, generatorOf as ganGenerator } from 
 import type { LatentStatistics, Prior } from './prior.ts';
 import { latentStatistics } from './statistics.ts';
 
-const rtilConfig = z.looseObject({ cuts: z.array(z.string()).min(1), sigma: z.number().positive() });
+/** Where the paper's mixture form or its additive form prepared the prior, and σ there. */
+const rtilConfig = z.union([
+	z
+		.looseObject({
+			cuts: z.array(z.string()).min(1),
+			sigma: z.union([z.number(), z.array(z.number()).min(1)]),
+		})
+		.transform(({ cuts, sigma }) => ({
+			cuts,
+			sigmas: Object.fromEntries(
+				cuts.map((cut, i) => [cut, typeof sigma === 'number' ? sigma : (sigma[i] ?? 1)]),
+			),
+		})),
+	z.looseObject({ cut: z.string() }).transform(({ cut }) => ({ cuts: [cut], sigmas: {} })),
+]);
 
 const numbers = z.array(z.number()).transform((values) => Float32Array.from(values));
 
@@ -59,7 +73,7 @@ export async function loadPrior(engine: Engine, dir: string): Promise<Prior> {
 		generator,
 		params: known,
 		latent: storedStatistics(manifest, generator) ?? latentStatistics(engine, generator, known, { seed: 0 }),
-		rtil: rtil && { cuts: rtil.cuts, sigma: rtil.sigma },
+		rtil,
 	};
 }
 

@@ -10,8 +10,8 @@ export interface Prior {
 	readonly generator: Generator;
 	readonly params: HostTensors;
 	readonly latent: LatentStatistics;
-	/** The cuts trained with additive latents and their σ; null: vanilla. */
-	readonly rtil: { cuts: readonly string[]; sigma: number } | null;
+	/** The cuts that RTIL regularised, and σ of additive latents there (none: mixtures); null: vanilla. */
+	readonly rtil: { cuts: readonly string[]; sigmas: Readonly<Record<string, number>> } | null;
 }
 
 export interface LatentStatistics {

@@ -28,7 +28,12 @@ export interface SynthesisInput {
 	from?: CutState;
 	/** Added to the features at cuts: z1 of RTIL's additive form, [N, h, w, c]. */
 	inject?: Readonly<Record<string, tf.Tensor>>;
+	/** Weight of the newest block in [0, 1], for networks that grow. Absent: nothing fades. */
+	fade?: Fade;
 }
+
+/** A number, or a tensor of one element. */
+export type Fade = number | tf.Tensor;
 
 /** A generator as pure functions of (params, inputs); images are NHWC in [−1, 1] as trained, not clipped. */
 export interface Generator<Config = unknown> {
@@ -61,6 +66,9 @@ export interface Discriminator<Config = unknown> {
 	readonly resolution: number;
 	readonly shapes: Readonly<Record<string, readonly number[]>>;
 	init(seed: number): HostTensors;
-	/** Logits [N] of images [N, H, W, 3]; N a multiple of the standard-deviation group, min(N, 4). */
-	score(params: TensorMap, images: tf.Tensor): tf.Tensor;
+	/**
+	 * Logits [N] of images [N, H, W, 3]; N a multiple of the standard-deviation group, min(N, 4). `fade`: weight of the
+	 * newest block, for networks that grow.
+	 */
+	score(params: TensorMap, images: tf.Tensor, fade?: Fade): tf.Tensor;
 }

@@ -32,15 +32,7 @@ export {
 	lpips,
 	lpipsVersions,
 } from './lpips.ts';
-export {
-	type MixtureConfig,
-	type MixtureMember,
-	mixCodes,
-	mixtureCut,
-	mixtureFamily,
-	mixtureSchema,
-	mixtureState,
-} from './mixture.ts';
+export { mixCodes, mixtureCut, mixtureState } from './mixture.ts';
 export {
 	type PerceptualBackbone,
 	type PerceptualNetwork,
@@ -48,7 +40,6 @@ export {
 	perceptualNetworks,
 } from './perceptual.ts';
 export {
-	type Fade,
 	type PgganConfig,
 	type PgganDiscriminator,
 	type PgganGenerator,
@@ -56,6 +47,7 @@ export {
 	pgganGenerator,
 	pgganRtil,
 } from './pggan.ts';
-export type { PgganDialect } from './pggan-dialects.ts';
-export { family, type Member, type RtilConfig, rtilSchema } from './rtil.ts';
+export { average2, nearest2, type PgganDialect } from './pggan-dialects.ts';
+export { modelPresets } from './presets.ts';
+export { family, type Member, type MixtureConfig, type RtilConfig, rtilSchema, sigmas } from './rtil.ts';
 export { type StyleGAN2Config, stylegan2Discriminator, stylegan2Generator } from './stylegan2.ts';

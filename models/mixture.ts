@@ -2,53 +2,16 @@
 // distribution over N codes, and the composition by which mGANprior inverts (Gu et al. 2020, §3.2, equation 3), where
 // every code has a weight for each channel.
 import * as tf from '@tensorflow/tfjs-core';
-import { z } from 'zod';
 import type { TensorMap } from '../engine/index.ts';
 import { expected } from '../errors/index.ts';
 import type { CutState, Generator, SynthesisInput } from './contract.ts';
-
-export const mixtureSchema = z
-	.strictObject({
-		cut: z.string().describe('Where codes are mixed; stages of growing below it mix at their last block'),
-		codes: z
-			.array(z.int().min(2))
-			.min(1)
-			.describe('N of each member beside the base generator (the published code: 10, 20)'),
-		lambda: z
-			.number()
-			.min(0)
-			.max(1)
-			.default(0.5)
-			.describe('Weight of the base generator; the rest is shared equally (the published code: 1/3)'),
-	})
-	.describe('Regularised training of intermediate layers, mixture form');
-
-export type MixtureConfig = z.infer<typeof mixtureSchema>;
-
-/** One generator of a mixture family. */
-export interface MixtureMember {
-	/** `G0`, `G1`, … */
-	name: string;
-	/** N; 1 for the base generator, which mixes nothing. */
-	codes: number;
-	/** Share of the loss; the shares sum to 1. */
-	weight: number;
-}
-
-/** The family of a configuration; without one, the base generator alone. */
-export function mixtureFamily(config: MixtureConfig | null): MixtureMember[] {
-	if (!config) return [{ name: 'G0', codes: 1, weight: 1 }];
-	const { codes, lambda } = config;
-	const members = [1, ...codes].map((n, i) => ({
-		name: `G${i}`,
-		codes: n,
-		weight: i === 0 ? lambda : (1 - lambda) / codes.length,
-	}));
-	return members.filter(({ weight }) => weight > 0);
-}
+import type { MixtureConfig } from './rtil.ts';
 
 /** Where a generator mixes: the cut of the configuration, or the end of its last block while it is smaller than that. */
-export function mixtureCut({ cut }: MixtureConfig, generator: Generator): string {
+export function mixtureCut(
+	{ cut }: Pick<MixtureConfig, 'cut'>,
+	generator: Pick<Generator, 'resolution'>,
+): string {
 	const side = Number(/^b(\d+)$/.exec(cut)?.[1]);
 	if (!(side >= 4)) throw expected('the name of a cut such as b32', 'mixture.cut', cut);
 	return `b${Math.min(side, generator.resolution)}`;

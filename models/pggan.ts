@@ -21,7 +21,7 @@ import {
 	type TensorMap,
 } from '../engine/index.ts';
 import { expected } from '../errors/index.ts';
-import type { Cut, CutState, Discriminator, Generator, SynthesisInput } from './contract.ts';
+import type { Cut, CutState, Discriminator, Fade, Generator, SynthesisInput } from './contract.ts';
 import { average2, dialects, type PgganDialect } from './pggan-dialects.ts';
 
 export interface PgganConfig {
@@ -41,26 +41,14 @@ export interface PgganConfig {
 	stddevGroup?: number;
 }
 
-/** Weight of the newest block in [0, 1], a number or a tensor of one element; absent where nothing fades. */
-export type Fade = number | tf.Tensor;
-
-export interface PgganInput extends SynthesisInput {
-	/** Blends the newest block in: (1 − fade)·up(RGB of the block before) + fade·RGB. */
-	fade?: Fade;
-}
-
 /**
  * A generator whose cuts are finer than those listed: `b8.0` is after the first layer of the block at 8², `b8` after
- * all. While a block fades in, the state at the last cut carries the RGB image of the block before in `rgb`.
+ * all. While a block fades in ((1 − fade)·up(RGB of the block before) + fade·RGB), the state at the last cut carries the
+ * RGB image of the block before in `rgb`.
  */
-export interface PgganGenerator extends Generator<PgganConfig> {
-	synthesize(params: TensorMap, input: PgganInput): tf.Tensor;
-	synthesizeTo(params: TensorMap, input: PgganInput, cut: string): CutState;
-}
+export type PgganGenerator = Generator<PgganConfig>;
 
 export interface PgganDiscriminator extends Discriminator<PgganConfig> {
-	/** Logits [N] of images [N, stage, stage, 3]; `fade` as in the generator. */
-	score(params: TensorMap, images: tf.Tensor, fade?: Fade): tf.Tensor;
 	/** What the last layer sees, [N, C]. */
 	features(params: TensorMap, images: tf.Tensor, fade?: Fade): tf.Tensor;
 }
@@ -200,7 +188,7 @@ export function pgganGenerator(config: PgganConfig): PgganGenerator {
 	}
 
 	/** The state after layer `stop`, from the latent or from `from`. */
-	function run(params: TensorMap, input: PgganInput, stop: number): CutState {
+	function run(params: TensorMap, input: SynthesisInput, stop: number): CutState {
 		const { from, inject = {}, fade } = input;
 		const place = layers[stop]!.place;
 		let at = -1;

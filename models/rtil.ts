@@ -1,6 +1,10 @@
 // RTIL (Gunn, Cocola, Hand, TMLR 2023): a family of generators that share their weights. The base generator G has no
-// intermediate latents; an extended one draws z1 ~ N(0, σ²) at some cuts and adds it to the features there (§3.1,
-// G̃(z0, z1) = g1(z1 + g0(z0))). Training minimises the weighted sum of the members' losses (§3, equation 2).
+// intermediate latents. An extended one has, in one of two forms (§3.1):
+//
+//   additive   G̃(z0, z1) = g1(z1 + g0(z0)), z1 ~ N(0, σ²) at one or several cuts
+//   mixture    G̃(z0¹ … z0ᴺ, α) = g1(Σ_k α_k·g0(z0ᵏ)), α from the flat Dirichlet distribution (models/mixture.ts)
+//
+// Training minimises the weighted sum of the members' losses (§3, equation 2).
 //
 // Deviation from the published code: there each member draws a batch of its own, so the family of five costs five times
 // the compute. `batch: 'split'` gives each member its share of one batch instead: the same expected loss, the compute
@@ -9,52 +13,112 @@ import { z } from 'zod';
 import { expected } from '../errors/index.ts';
 import type { Cut } from './contract.ts';
 
-export const rtilSchema = z
-	.strictObject({
-		cuts: z.array(z.string()).min(1).describe('Where z1 is added, as names of cuts: b4, b8, …'),
-		sigma: z.number().positive().default(1).describe('Standard deviation of z1 (the paper: 1)'),
-		family: z
-			.enum(['pair', 'cumulative'])
-			.default('cumulative')
-			.describe('pair: G and one member with all cuts; cumulative: G0 … Gk, member j with the first j cuts'),
-		lambda: z
-			.number()
-			.min(0)
-			.max(1)
-			.default(0.5)
-			.describe('Weight of the base generator; the rest is shared equally'),
-		batch: z
-			.enum(['split', 'each'])
-			.default('split')
-			.describe('split: members share one batch; each: a batch for each member, as published'),
-	})
-	.describe('Regularised training of intermediate layers, additive form');
+const positive = z.number().positive();
 
-export type RtilConfig = z.infer<typeof rtilSchema>;
+const shared = {
+	lambda: z
+		.union([z.number().min(0).max(1), z.literal('equal')])
+		.default(0.5)
+		.describe(
+			'Weight of the base generator, the rest is shared equally; equal: as the published code has it',
+		),
+	batch: z
+		.enum(['split', 'each'])
+		.default('split')
+		.describe(
+			'split: members share one batch; each: a batch for each member, one after the other, as published',
+		),
+	latents: z
+		.enum(['independent', 'shared'])
+		.default('independent')
+		.describe('batch each: do the members draw z0 of their own, as published, or the same?'),
+};
+
+const additive = z.strictObject({
+	cuts: z.array(z.string()).min(1).describe('Where z1 is added, as names of cuts: b4, b8, …'),
+	sigma: z
+		.union([positive, z.array(positive).min(1)])
+		.default(1)
+		.describe('Standard deviation of z1: one number, or one a cut (the paper: 1)'),
+	family: z
+		.enum(['pair', 'cumulative'])
+		.default('cumulative')
+		.describe('pair: G and one member with all cuts; cumulative: G0 … Gk, member j with the first j cuts'),
+	...shared,
+	form: z.literal('additive'),
+});
+
+const mixture = z.strictObject({
+	cut: z.string().describe('Where codes are mixed; stages of growing below it mix at their last block'),
+	codes: z
+		.array(z.int().min(2).max(256))
+		.min(1)
+		.describe('N of each member beside the base generator (the published code: 10, 20)'),
+	...shared,
+	form: z.literal('mixture'),
+});
+
+export const rtilSchema = z
+	.preprocess(
+		(given) => {
+			if (typeof given !== 'object' || given === null || 'form' in given) return given;
+			return { ...given, form: 'codes' in given ? 'mixture' : 'additive' };
+		},
+		z.discriminatedUnion('form', [additive, mixture]),
+	)
+	.describe('Regularised training of intermediate layers, additive or mixture form');
+
+export type RtilConfig = z.output<typeof rtilSchema>;
+export type MixtureConfig = Extract<RtilConfig, { form: 'mixture' }>;
 
 /** One generator of the family. */
 export interface Member {
 	/** `G0`, `G1`, … */
 	name: string;
-	/** Where this member draws z1; empty for the base generator. */
+	/** Where this member draws z1; empty for the base generator and for mixtures. */
 	cuts: readonly string[];
+	/** N codes that this member mixes; 1: it mixes none. */
+	codes: number;
 	/** Share of the loss; the shares sum to 1. */
 	weight: number;
 }
 
 /** The family of a configuration over a generator's cuts; without a configuration, the base generator alone. */
 export function family(config: RtilConfig | null, available: readonly Cut[]): Member[] {
-	if (!config) return [{ name: 'G0', cuts: [], weight: 1 }];
+	const extended = config ? extensions(config, available) : [];
+	const { lambda } = config ?? { lambda: 1 };
+	const own = lambda === 'equal' ? 1 / (extended.length + 1) : lambda;
+	return [{ cuts: [], codes: 1 }, ...extended]
+		.map((member, i) => ({
+			name: `G${i}`,
+			...member,
+			weight: i === 0 ? own : (1 - own) / extended.length,
+		}))
+		.filter(({ weight }) => weight > 0);
+}
+
+function extensions(config: RtilConfig, available: readonly Cut[]): Pick<Member, 'cuts' | 'codes'>[] {
 	const order = available.map(({ name }) => name);
-	for (const cut of config.cuts) {
-		if (!order.includes(cut)) throw expected(`cuts among ${order.join(', ')}`, 'rtil.cuts', cut);
+	const require = (cut: string, where: string): void => {
+		if (!order.includes(cut)) throw expected(`cuts among ${order.join(', ')}`, where, cut);
+	};
+	if (config.form === 'mixture') {
+		require(config.cut, 'rtil.cut');
+		return config.codes.map((codes) => ({ cuts: [], codes }));
 	}
+	for (const cut of config.cuts) require(cut, 'rtil.cuts');
+	sigmas(config);
 	const cuts = [...config.cuts].sort((a, b) => order.indexOf(a) - order.indexOf(b));
-	const extended = config.family === 'pair' ? [cuts] : cuts.map((_, i) => cuts.slice(0, i + 1));
-	const members = [[], ...extended].map((own, i) => ({
-		name: `G${i}`,
-		cuts: own,
-		weight: i === 0 ? config.lambda : (1 - config.lambda) / extended.length,
-	}));
-	return members.filter(({ weight }) => weight > 0);
+	const sets = config.family === 'pair' ? [cuts] : cuts.map((_, i) => cuts.slice(0, i + 1));
+	return sets.map((own) => ({ cuts: own, codes: 1 }));
+}
+
+/** σ of z1 at each cut of an additive family; nothing for another. */
+export function sigmas(config: RtilConfig | null): Readonly<Record<string, number>> {
+	if (config?.form !== 'additive') return {};
+	const { cuts, sigma } = config;
+	if (Array.isArray(sigma) && sigma.length !== cuts.length) {
+		throw expected(`${cuts.length} numbers, one a cut`, 'rtil.sigma', sigma);
+	}
+	return Object.fromEntries(cuts.map((cut, i) => [cut, Array.isArray(sigma) ? sigma[i]! : sigma]));
 }

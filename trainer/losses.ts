@@ -8,9 +8,19 @@ export function generatorLoss(fake: tf.Tensor, weights: tf.Tensor): tf.Scalar {
 	return tf.sum(tf.mul(weights, tf.softplus(tf.neg(fake))));
 }
 
-/** Logistic loss of D: mean softplus(−D(x)) + Σ wᵢ·softplus(D(G(zᵢ))). */
+/** D's loss of real images: mean softplus(−D(x)). */
+export function realTerm(real: tf.Tensor): tf.Scalar {
+	return tf.mean(tf.softplus(tf.neg(real)));
+}
+
+/** D's loss of generated images: Σ wᵢ·softplus(D(G(zᵢ))). */
+export function fakeTerm(fake: tf.Tensor, weights: tf.Tensor): tf.Scalar {
+	return tf.sum(tf.mul(weights, tf.softplus(fake)));
+}
+
+/** Logistic loss of D; logits and weights [N]. */
 export function discriminatorLoss(real: tf.Tensor, fake: tf.Tensor, weights: tf.Tensor): tf.Scalar {
-	return tf.add(tf.mean(tf.softplus(tf.neg(real))), tf.sum(tf.mul(weights, tf.softplus(fake))));
+	return tf.add(realTerm(real), fakeTerm(fake, weights));
 }
 
 /** R1 penalty without its weight: the mean over images of ‖∇D(x)‖² (Mescheder et al. 2018, equation 9). */
@@ -19,32 +29,63 @@ export function r1Penalty(discriminator: Discriminator, d: TensorMap, real: tf.T
 	return tf.div(tf.sum(tf.square(gradient!)), real.shape[0]!);
 }
 
-/** Styles [N, L, W] of drawn latents, mixed by the mask. */
+/** Styles [R, L, W] of drawn latents, mixed by the mask where there is one. */
 export function mixedStyles(generator: Generator, g: TensorMap, inputs: TensorMap): tf.Tensor {
-	const n = inputs.z!.shape[0]!;
-	const w = generator.map(g, tf.concat([inputs.z!, inputs.zMixed!])); // [2N, W]
+	const rows = (value: tf.Tensor): tf.Tensor => tf.reshape(value, [-1, 1, generator.wDim]);
+	if (!inputs.mix) return rows(generator.map(g, inputs.z!));
+	const w = generator.map(g, tf.concat([inputs.z!, inputs.zMixed!])); // [2R, W]
 	const [own, other] = tf.split(w, 2) as [tf.Tensor, tf.Tensor];
-	const rows = (value: tf.Tensor): tf.Tensor => tf.reshape(value, [n, 1, generator.wDim]);
-	return tf.add(tf.mul(rows(own), tf.sub(1, inputs.mix!)), tf.mul(rows(other), inputs.mix!));
+	return tf.add(tf.mul(rows(own), tf.sub(1, inputs.mix)), tf.mul(rows(other), inputs.mix));
 }
 
-/** Images of drawn latents (inputs named as in sampling.ts). */
+/** Which codes are mixed where, for batches with mixtures. */
+export interface Mixing {
+	/** The cut at which codes are mixed. */
+	cut: string;
+	/** Sample of each code, [R]. */
+	owners: Int32Array;
+}
+
+/** Images [N, H, W, 3] of drawn latents (inputs named as in sampling.ts); with `alpha` they are mixtures at a cut. */
 export function fakes(
 	generator: Generator,
 	g: TensorMap,
 	inputs: TensorMap,
-	styles = mixedStyles(generator, g, inputs),
+	{ styles = mixedStyles(generator, g, inputs), mixing }: { styles?: tf.Tensor; mixing?: Mixing } = {},
 ): tf.Tensor {
 	const inject = Object.fromEntries(
 		Object.entries(inputs)
 			.filter(([name]) => name.startsWith('z1.'))
 			.map(([name, value]) => [name.slice(3), value]),
 	);
-	return generator.synthesize(g, {
-		styles,
-		noises: generator.noiseShapes.map((_, i) => inputs[`noise${i}`]!),
-		inject,
+	const noises = generator.noiseShapes.map((_, i) => inputs[`noise${i}`]!);
+	const fade = inputs.fade ? { fade: inputs.fade } : {};
+	if (!inputs.alpha || !mixing) return generator.synthesize(g, { styles, noises, inject, ...fade });
+
+	const { cut, owners } = mixing;
+	const n = inputs.alpha.shape[0]!;
+	// Codes of one sample share its noise maps up to the cut.
+	const ofOwner = noises.map((map) => tf.gather(map, tf.tensor1d(owners, 'int32')));
+	const state = generator.synthesizeTo(g, { styles, noises: ofOwner, ...fade }, cut);
+	const mixed = (weights: tf.Tensor, x: tf.Tensor): tf.Tensor =>
+		tf.reshape(tf.matMul(weights, tf.reshape(x, [owners.length, -1])), [n, ...x.shape.slice(1)]);
+	const from = {
+		...state,
+		features: mixed(inputs.alpha, state.features),
+		rgb: state.rgb && mixed(inputs.alpha, state.rgb),
+	};
+	return generator.synthesize(g, { styles: mixed(meanOf(owners, n), styles), noises, from, ...fade });
+}
+
+/** [n, R]: averages over the codes of each sample. */
+function meanOf(owners: Int32Array, n: number): tf.Tensor {
+	const counts = new Float32Array(n);
+	for (const i of owners) counts[i]!++;
+	const matrix = new Float32Array(n * owners.length);
+	owners.forEach((i, row) => {
+		matrix[i * owners.length + row] = 1 / counts[i]!;
 	});
+	return tf.tensor2d(matrix, [n, owners.length]);
 }
 
 /**
@@ -55,7 +96,7 @@ export function pathLengths(generator: Generator, g: TensorMap, inputs: TensorMa
 	const styles = mixedStyles(generator, g, inputs);
 	const scale = 1 / generator.resolution;
 	const [gradient] = vectorJacobian(
-		() => tf.sum(tf.mul(fakes(generator, g, inputs, styles), tf.mul(inputs.y!, scale))),
+		() => tf.sum(tf.mul(fakes(generator, g, inputs, { styles }), tf.mul(inputs.y!, scale))),
 		[styles],
 	);
 	return tf.sqrt(tf.mean(tf.sum(tf.square(gradient!), 2), 1));

@@ -12,29 +12,42 @@ export interface FamilyBatch {
 	size: number;
 	/** Index of the member, a sample. */
 	member: Uint8Array;
-	/** Share of the loss, a sample; the sum is 1. */
+	/** Share of the loss, a sample; over the whole family the sum is 1. */
 	weight: Float32Array;
 }
 
 /**
  * Divides a batch among the members of a family by whole standard-deviation groups, so that D never compares samples
- * of different members. Group m holds the samples m, m + M, m + 2M, …
- *
- * `split`: groups go to the members in proportion to their weights, at least one each, and the loss weights make up for
- * the rounding. `each`: every member gets `batch` samples.
+ * of different members. Group m holds the samples m, m + M, m + 2M, … Groups go to the members in proportion to their
+ * weights, at least one each, and the loss weights make up for the rounding.
  */
-export function familyBatch(members: readonly Member[], batch: number, mode: 'split' | 'each'): FamilyBatch {
-	const size = mode === 'each' ? batch * members.length : batch;
+export function familyBatch(members: readonly Member[], size: number): FamilyBatch {
 	const groups = Math.ceil(size / groupSize);
 	const counts = allot(
-		members.map(({ weight }) => (mode === 'each' ? 1 / members.length : weight)),
+		members.map(({ weight }) => weight),
 		groups,
 	);
 	const memberOfGroup = counts.flatMap((count, i) => Array<number>(count).fill(i));
 	const member = Uint8Array.from({ length: size }, (_, i) => memberOfGroup[i % groups]!);
-	const samples = members.map((_, k) => member.reduce((n, m) => n + (m === k ? 1 : 0), 0));
-	const weight = Float32Array.from(member, (m) => members[m]!.weight / samples[m]!);
-	return { size, member, weight };
+	return { size, member, weight: shares(members, member) };
+}
+
+/** Samples that go round the members one by one: for steps without standard-deviation groups. */
+export function roundRobin(members: readonly Member[], size: number): FamilyBatch {
+	const member = Uint8Array.from({ length: size }, (_, i) => i % members.length);
+	return { size, member, weight: shares(members, member) };
+}
+
+/** A batch of one member alone, number `k` of the family. */
+export function memberBatch(members: readonly Member[], k: number, size: number): FamilyBatch {
+	const member = new Uint8Array(size).fill(k);
+	return { size, member, weight: shares(members, member) };
+}
+
+/** A member's weight is shared equally by its samples. */
+function shares(members: readonly Member[], member: Uint8Array): Float32Array {
+	const counts = members.map((_, k) => member.reduce((n, m) => n + (m === k ? 1 : 0), 0));
+	return Float32Array.from(member, (m) => members[m]!.weight / counts[m]!);
 }
 
 /** The smallest batch that a family can be split over. */
@@ -58,23 +71,34 @@ function allot(shares: readonly number[], total: number): number[] {
 	return counts;
 }
 
+/** Which sample each code of a batch belongs to: one of its own for a sample, N for one of a mixture. */
+export function codeOwners(members: readonly Member[], { member }: FamilyBatch): Int32Array {
+	return Int32Array.from([...member].flatMap((m, i) => Array<number>(members[m]!.codes).fill(i)));
+}
+
 /** Inputs of one pass through the generator, by name; shapes by `latentShapes`. */
 export type LatentInputs = Record<string, Float32Array>;
 
-/** Shapes of the inputs that `drawLatents` gives for `n` samples. */
+/**
+ * Shapes of the inputs that `latentSource` gives for `n` samples of `rows` codes: z, with styles zMixed and mix, noise
+ * maps, z1 at cuts, and where samples are mixtures, their weights alpha.
+ */
 export function latentShapes(
 	generator: Generator,
 	cuts: readonly Cut[],
 	n: number,
+	rows = n,
 ): Record<string, number[]> {
 	return {
-		z: [n, generator.zDim],
-		zMixed: [n, generator.zDim],
-		mix: [n, generator.numStyles, 1],
+		z: [rows, generator.zDim],
+		...(generator.numStyles > 1
+			? { zMixed: [rows, generator.zDim], mix: [rows, generator.numStyles, 1] }
+			: {}),
 		...Object.fromEntries(generator.noiseShapes.map(([h, w], i) => [`noise${i}`, [n, h, w, 1]])),
 		...Object.fromEntries(
 			cuts.map(({ name, resolution, channels }) => [`z1.${name}`, [n, resolution, resolution, channels]]),
 		),
+		...(rows > n ? { alpha: [n, rows] } : {}),
 	};
 }
 
@@ -84,8 +108,8 @@ export interface DrawOptions {
 	members: readonly Member[];
 	/** Cuts that any member uses. */
 	cuts: readonly Cut[];
-	/** Standard deviation of z1. */
-	sigma: number;
+	/** Standard deviation of z1 at each cut. */
+	sigmas: Readonly<Record<string, number>>;
 	/** Probability that a sample takes its later styles from a second z. */
 	mixing: number;
 }
@@ -97,26 +121,60 @@ export function latentSource(
 	generator: Generator,
 	options: DrawOptions,
 ): (step: number) => LatentInputs {
-	const { batch, members, cuts, sigma, mixing } = options;
+	const { batch, members, cuts, sigmas, mixing } = options;
 	const n = batch.size;
+	const owners = codeOwners(members, batch);
+	const rows = owners.length;
 	const named = (name: string): RandomStream => stream(seed, `${purpose} ${name}`);
-	const [z, zMixed, mix, noise] = ['z', 'z mixed', 'mix', 'noise'].map(named) as [
-		RandomStream,
-		RandomStream,
-		RandomStream,
-		RandomStream,
-	];
+	const firsts = [...owners.keys()].filter((row) => owners[row] !== owners[row - 1]);
+	const others = [...owners.keys()].filter((row) => owners[row] === owners[row - 1]);
 	const injections = cuts.map((cut) => ({ cut, source: named(`z1 ${cut.name}`) }));
 	const noiseSizes = generator.noiseShapes.map(([h, w]) => n * h * w);
 	const noiseTotal = noiseSizes.reduce((a, b) => a + b, 0);
 
+	/** [rows, Z]: the first code of a sample is that of a sample without a mixture. */
+	function codes(step: number, name: string): Float32Array {
+		const size = generator.zDim;
+		const own = named(name).normals(step, n * size);
+		if (rows === n) return own;
+		const values = new Float32Array(rows * size);
+		const more = named(`${name} codes`).normals(step, others.length * size);
+		firsts.forEach((row, i) => {
+			values.set(own.subarray(i * size, (i + 1) * size), row * size);
+		});
+		others.forEach((row, i) => {
+			values.set(more.subarray(i * size, (i + 1) * size), row * size);
+		});
+		return values;
+	}
+
+	/** [n, rows]: weights of each sample's codes, from the flat Dirichlet distribution; 1 for a single code. */
+	function weights(step: number): Float32Array {
+		const drawn = named('alpha')
+			.uniforms(step, rows)
+			.map((u) => -Math.log1p(-u));
+		const sums = new Float64Array(n);
+		drawn.forEach((value, row) => {
+			sums[owners[row]!]! += value;
+		});
+		const alpha = new Float32Array(n * rows);
+		drawn.forEach((value, row) => {
+			const i = owners[row]!;
+			alpha[i * rows + row] = sums[i]! > 0 ? value / sums[i]! : 1;
+		});
+		return alpha;
+	}
+
 	return (step) => {
-		const inputs: LatentInputs = {
-			z: z.normals(step, n * generator.zDim),
-			zMixed: zMixed.normals(step, n * generator.zDim),
-			mix: mixingMask(mix.uniforms(step, 2 * n), n, generator.numStyles, mixing),
-		};
-		const maps = noise.normals(step, noiseTotal);
+		const inputs: LatentInputs = { z: codes(step, 'z') };
+		if (generator.numStyles > 1) {
+			inputs.zMixed = codes(step, 'z mixed');
+			const uniforms = named('mix').uniforms(step, 2 * n);
+			// All codes of a sample change at the same row: the mask of their owner.
+			const masks = mixingMask(uniforms, n, generator.numStyles, mixing);
+			inputs.mix = rows === n ? masks : takeRows(masks, owners, generator.numStyles);
+		}
+		const maps = named('noise').normals(step, noiseTotal);
 		let offset = 0;
 		noiseSizes.forEach((size, i) => {
 			inputs[`noise${i}`] = maps.slice(offset, offset + size);
@@ -132,11 +190,21 @@ export function latentSource(
 			users.forEach((sample, row) => {
 				values.set(drawn.subarray(row * size, (row + 1) * size), sample * size);
 			});
+			const sigma = sigmas[cut.name] ?? 1;
 			if (sigma !== 1) for (let i = 0; i < values.length; i++) values[i]! *= sigma;
 			inputs[`z1.${cut.name}`] = values;
 		}
+		if (rows > n) inputs.alpha = weights(step);
 		return inputs;
 	};
+}
+
+function takeRows(values: Float32Array, rows: Int32Array, size: number): Float32Array {
+	const taken = new Float32Array(rows.length * size);
+	rows.forEach((row, i) => {
+		taken.set(values.subarray(row * size, (row + 1) * size), i * size);
+	});
+	return taken;
 }
 
 /** [N, L, 1]: 1 where the second z rules. With probability `mixing`, from a uniform row of 1 … L − 1 onwards. */

@@ -7,23 +7,13 @@ import {
 	checkpointName,
 	latestCheckpoint,
 	readGroup,
-	requireArchitecture,
 	writeCheckpoint,
 } from '../checkpoints/index.ts';
-import { batchFlips, batchSampler, type Dataset, imageGrid } from '../data/index.ts';
-import { type Engine, type HostTensor, type HostTensors, stream } from '../engine/index.ts';
-import { expected, RtilError } from '../errors/index.ts';
+import { type Dataset, imageGrid, splitBatch } from '../data/index.ts';
+import type { Engine, HostTensor } from '../engine/index.ts';
 import type { ArmConfig } from './config.ts';
-import {
-	type Arm,
-	buildArm,
-	compileArm,
-	initialState,
-	optimizerInput,
-	sampleCount,
-	type TrainingProgram,
-} from './program.ts';
-import { familyBatch, latentSource } from './sampling.ts';
+import { recipeOf } from './recipes.ts';
+import { checkDataset, guard, requireFinite, requireSame } from './record.ts';
 
 /** When something is due: every so many steps, or every so many seconds of wall time. */
 export type Interval = { steps: number } | { seconds: number };
@@ -74,8 +64,6 @@ export interface TrainResult {
 }
 
 const progressSeconds = 1;
-/** Losses above this, or not numbers, end the arm. */
-const divergence = 1e6;
 
 /**
  * Trains an arm up to `steps` steps, from its latest checkpoint if there is one.
@@ -84,23 +72,24 @@ const divergence = 1e6;
  * when a loss is no longer a number (the last good checkpoint stays), or the signal's reason.
  */
 export async function trainArm(options: TrainOptions): Promise<TrainResult> {
-	const { engine, dataset, seed, steps, signal, now } = options;
-	const arm = buildArm(options.config);
-	checkDataset(arm, dataset);
+	const { engine, dataset, seed, steps, signal, now, emit, config } = options;
+	const recipe = recipeOf(config, seed);
+	checkDataset(recipe, dataset);
 	const resumed = await latestCheckpoint(options.directory, (dir, error) => {
-		options.emit({ type: 'log', level: 'warn', text: `${path.basename(dir)}: ${error.message}` });
+		emit({ type: 'log', level: 'warn', text: `${path.basename(dir)}: ${error.message}` });
 	});
-	if (resumed) requireSame(resumed.manifest, options, arm);
+	if (resumed) requireSame(resumed, recipe, options);
 	if (resumed && resumed.manifest.step >= steps) return { checkpoint: resumed.manifest, dir: resumed.dir };
 
 	let step = resumed?.manifest.step ?? 0;
 	const begun = now();
 	const spentBefore = resumed?.manifest.metrics.seconds ?? 0;
+	const flopsBefore = resumed ? resumed.manifest.flops : 0;
 	report('compiling', {}, 0);
-	const state = resumed ? await restore(arm, resumed.dir) : initialState(arm, seed);
-	const program = compileArm(engine, arm, state);
-	const loop = trainingLoop(arm, program, dataset, seed);
-	const samples = sampler(arm, program, seed);
+	const state = resumed
+		? await recipe.restore((group) => readGroup(resumed.dir, group))
+		: recipe.initial(engine, dataset);
+	const session = recipe.start(engine, dataset, state, step);
 	let parent = resumed?.manifest ?? null;
 	let saved: TrainResult | undefined;
 
@@ -109,14 +98,15 @@ export async function trainArm(options: TrainOptions): Promise<TrainResult> {
 		losses: Record<string, number>,
 		secondsPerStep: number,
 	): void {
-		const { batch } = options.config.training;
-		options.emit({
+		const images = recipe.images(step);
+		const batch = recipe.images(step + 1) - images;
+		emit({
 			type: 'progress',
 			arm: options.arm,
 			phase,
 			step,
 			steps,
-			images: step * batch,
+			images,
 			losses,
 			imagesPerSecond: secondsPerStep > 0 ? batch / secondsPerStep : 0,
 			secondsLeft: (steps - step) * secondsPerStep,
@@ -124,9 +114,10 @@ export async function trainArm(options: TrainOptions): Promise<TrainResult> {
 	}
 
 	async function save(): Promise<TrainResult> {
-		const state = program.read();
+		const state = session.read();
 		requireFinite(state, step, options.arm);
 		const dir = path.join(options.directory, checkpointName(step));
+		const flops = session.flops();
 		const manifest = await writeCheckpoint(
 			dir,
 			{
@@ -134,29 +125,27 @@ export async function trainArm(options: TrainOptions): Promise<TrainResult> {
 				arm: options.arm,
 				run: options.run,
 				step,
-				images: step * options.config.training.batch,
-				...flopsOf(arm, program, step),
+				images: recipe.images(step),
+				...(flops !== undefined && flopsBefore !== undefined ? { flops: flopsBefore + flops } : {}),
 				seed,
-				architecture: {
-					generator: { ...options.config.model },
-					discriminator: { ...options.config.model },
-				},
-				rtil: options.config.rtil,
+				architecture: recipe.architecture(step),
+				rtil: config.rtil,
+				training: config.training,
 				dataset: { fingerprint: dataset.fingerprint, count: dataset.count, resolution: dataset.resolution },
 				engine: engine.description,
 				parent: parent?.id ?? null,
 				metrics: { seconds: spentBefore + (now() - begun) / 1000 },
 			},
-			checkpointGroups(arm, state),
+			recipe.groups(state),
 		);
 		parent = manifest;
 		await applyRetention(options.directory, { keepLast: options.keepLast ?? 2 });
-		options.emit({ type: 'checkpoint', arm: options.arm, step, dir, manifest });
+		emit({ type: 'checkpoint', arm: options.arm, step, dir, manifest });
 		return { checkpoint: manifest, dir };
 	}
 
 	async function drawSamples(): Promise<void> {
-		options.emit({ type: 'sample', arm: options.arm, step, png: await samples() });
+		emit({ type: 'sample', arm: options.arm, step, png: await sampleGrid(session.samples()) });
 	}
 
 	try {
@@ -173,240 +162,59 @@ export async function trainArm(options: TrainOptions): Promise<TrainResult> {
 				await save();
 				throw signal.reason;
 			}
-			recent.add(loop(step));
+			recent.add(session.step(step));
 			step++;
+			const sampled = due.sample(step) || step === steps;
+			if (sampled) recent.add(session.inspect());
 			if (due.progress(step) || step === steps) {
 				const losses = recent.take();
 				report('training', losses, (now() - since.time) / 1000 / (step - since.step));
 				since = { step, time: now() };
 				guard(losses, step, options.arm);
 			}
-			if (due.sample(step) || step === steps) await drawSamples();
+			if (sampled) await drawSamples();
 			if (due.checkpoint(step) || step === steps) saved = await save();
 			// The process also answers messages: let it.
 			await new Promise((resolve) => setImmediate(resolve));
 		}
 		return saved!;
 	} finally {
-		program.dispose();
+		session.dispose();
 	}
 }
 
 /** Seconds a step takes on this machine, lazy regularisers included; `probe` steps are timed. */
 export async function secondsPerStep(
-	options: Pick<TrainOptions, 'config' | 'seed' | 'dataset' | 'engine' | 'now'>,
+	{
+		config,
+		seed,
+		dataset,
+		engine,
+		now,
+	}: Pick<TrainOptions, 'config' | 'seed' | 'dataset' | 'engine' | 'now'>,
 	probe = 16,
 ): Promise<number> {
-	const arm = buildArm(options.config);
-	checkDataset(arm, options.dataset);
-	const program = compileArm(options.engine, arm, initialState(arm, options.seed));
+	const recipe = recipeOf(config, seed);
+	checkDataset(recipe, dataset);
+	const first = recipe.typicalStep;
+	const session = recipe.start(engine, dataset, recipe.initial(engine, dataset), first);
 	try {
-		const loop = trainingLoop(arm, program, options.dataset, options.seed);
-		loop(0); // the first runs optimise the graphs
-		const start = options.now();
+		session.step(first); // the first runs optimise the graphs
+		const start = now();
 		for (let step = 1; step <= probe; step++) {
-			loop(step);
+			session.step(first + step);
 			await new Promise((resolve) => setImmediate(resolve));
 		}
-		return (options.now() - start) / 1000 / probe;
+		return (now() - start) / 1000 / probe;
 	} finally {
-		program.dispose();
+		session.dispose();
 	}
 }
 
-/** One iteration at a given step (Karras et al. 2020: D, then G, each with its lazy regulariser, then the average). */
-function trainingLoop(
-	arm: Arm,
-	program: TrainingProgram,
-	dataset: Dataset,
-	seed: number,
-): (step: number) => Record<string, number> {
-	const { config, generator, members, cuts } = arm;
-	const { training } = config;
-	const { batch, r1, pathLength } = training;
-	const size = generator.resolution;
-	const draw = { members, cuts, sigma: config.rtil?.sigma ?? 1, mixing: training.mixing };
-	const latents = {
-		d: latentSource(seed, 'd', generator, { ...draw, batch: arm.batch }),
-		g: latentSource(seed, 'g', generator, { ...draw, batch: arm.batch }),
-		path: latentSource(seed, 'path', generator, { ...draw, batch: arm.pathBatch }),
-	};
-	const projection = stream(seed, 'path y');
-	const indices = batchSampler({ seed, count: dataset.count, batch });
-
-	return (step) => {
-		const losses: Record<string, number> = {};
-		const real = dataset.read(
-			indices(step),
-			undefined,
-			training.flips ? batchFlips({ seed, batch, step }) : undefined,
-		);
-		// Optimiser steps so far: one an iteration, and one for each lazy regulariser before this iteration.
-		const lazyR1 = r1.gamma > 0 && step % r1.every === 0;
-		const lazyPath = pathLength.weight > 0 && step % pathLength.every === 0;
-		const t = {
-			d: step + lazySteps({ weight: r1.gamma, every: r1.every }, step) + 1,
-			g: step + lazySteps(pathLength, step) + 1,
-		};
-
-		const d = program.call('d', { ...latents.d(step), real, adam: optimizerInput(arm, 'd', t.d) });
-		losses.d = d.loss!.data[0]!;
-		losses['score real'] = d.real!.data[0]!;
-		members.forEach(({ name }, k) => {
-			losses[`score ${name}`] = d.fake!.data[k]!;
-		});
-		if (lazyR1)
-			losses.r1 = program.call('r1', { real, adam: optimizerInput(arm, 'd', t.d + 1) }).penalty!.data[0]!;
-
-		losses.g = program.call('g', { ...latents.g(step), adam: optimizerInput(arm, 'g', t.g) }).loss!.data[0]!;
-		if (lazyPath) {
-			const { penalty, length } = program.call('path', {
-				...latents.path(step),
-				y: projection.normals(step, arm.pathBatch.size * size * size * 3),
-				adam: optimizerInput(arm, 'g', t.g + 1),
-			});
-			losses.path = penalty!.data[0]!;
-			losses['path length'] = length!.data[0]!;
-		}
-		program.call('average', { decay: Float32Array.of(averageDecay(training.emaHalfLife, batch, step)) });
-		return losses;
-	};
-}
-
-/** Optimiser steps a network took in iterations 0 … step − 1 for a regulariser that is due every so many. */
-function lazySteps({ weight, every }: { weight: number; every: number }, step: number): number {
-	return weight > 0 ? Math.ceil(step / every) : 0;
-}
-
-/** Floating-point operations of `step` iterations, where the engine counts them. */
-function flopsOf({ config }: Arm, program: TrainingProgram, step: number): { flops?: number } {
-	const { r1, pathLength } = config.training;
-	const counts = {
-		d: step,
-		g: step,
-		r1: lazySteps({ weight: r1.gamma, every: r1.every }, step),
-		path: lazySteps(pathLength, step),
-	};
-	let flops = 0;
-	for (const [name, count] of Object.entries(counts)) {
-		const once = program.flops(name as keyof typeof counts);
-		if (once === undefined) return {};
-		flops += once * count;
-	}
-	return { flops };
-}
-
-/**
- * Decay of the weight average at a step. The half-life is at most 5 % of the images seen, so that a young average
- * forgets its random start (the ramp-up of StyleGAN2-ADA).
- */
-export function averageDecay(halfLifeKimg: number, batch: number, step: number): number {
-	const images = Math.min(halfLifeKimg * 1000, Math.max(0.05 * step * batch, 1e-8));
-	return 0.5 ** (batch / images);
-}
-
-/** Draws the grid of samples: the weight average at fixed latents, the same at every step and in every arm. */
-function sampler(arm: Arm, program: TrainingProgram, seed: number): () => Promise<Buffer> {
-	const { generator } = arm;
-	const base = [{ name: 'G0', cuts: [], weight: 1 }];
-	const batch = familyBatch(base, sampleCount, 'each');
-	const inputs = latentSource(seed, 'samples', generator, {
-		batch,
-		members: base,
-		cuts: [],
-		sigma: 1,
-		mixing: 0,
-	})(0);
-	const pixels = generator.resolution ** 2 * 3;
-	return () => {
-		const { images } = program.call('sample', inputs);
-		const each = Array.from({ length: sampleCount }, (_, i) =>
-			images!.data.subarray(i * pixels, (i + 1) * pixels),
-		);
-		return imageGrid(
-			each.map((data) => ({ data, width: generator.resolution, height: generator.resolution, channels: 3 })),
-			{ columns: 8, gap: 2 },
-		);
-	};
-}
-
-/** What a checkpoint holds, by file: networks under their parameters' names, and what else exact resuming needs. */
-function checkpointGroups({ layout }: Arm, state: HostTensors): Record<string, HostTensors> {
-	return {
-		g_ema: layout.g.toHost(state.average!),
-		g: layout.g.toHost(state.g!),
-		d: layout.d.toHost(state.d!),
-		g_optimizer: layout.g.toHost(state['g.v']!),
-		d_optimizer: layout.d.toHost(state['d.v']!),
-		state: { path_mean: state.pathMean! },
-	};
-}
-
-async function restore({ layout }: Arm, dir: string): Promise<HostTensors> {
-	const flat = async (network: 'g' | 'd', group: string): Promise<HostTensor> =>
-		layout[network].fromHost(await readGroup(dir, group));
-	return {
-		average: await flat('g', 'g_ema'),
-		g: await flat('g', 'g'),
-		d: await flat('d', 'd'),
-		'g.v': await flat('g', 'g_optimizer'),
-		'd.v': await flat('d', 'd_optimizer'),
-		pathMean: (await readGroup(dir, 'state')).path_mean!,
-	};
-}
-
-function checkDataset({ generator }: Arm, dataset: Dataset): void {
-	if (dataset.resolution !== generator.resolution || dataset.channels !== 3) {
-		throw expected(
-			`images of ${generator.resolution}×${generator.resolution}×3`,
-			'the data set',
-			`${dataset.resolution}×${dataset.resolution}×${dataset.channels}`,
-			'Prepare it at the resolution of the model',
-		);
-	}
-}
-
-/** A run goes on only with the data, seed, networks and family it began with. */
-function requireSame(manifest: CheckpointManifest, options: TrainOptions, arm: Arm): void {
-	requireArchitecture(manifest, { generator: arm.config.model, discriminator: arm.config.model });
-	const { batch } = options.config.training;
-	const pairs = [
-		['seed', manifest.seed, options.seed],
-		['batch', manifest.step > 0 ? manifest.images / manifest.step : batch, batch],
-		['rtil', JSON.stringify(manifest.rtil), JSON.stringify(options.config.rtil)],
-		['data set', manifest.dataset?.fingerprint, options.dataset.fingerprint],
-	] as const;
-	for (const [what, found, wanted] of pairs) {
-		if (found === wanted) continue;
-		throw new RtilError(
-			'MISMATCH',
-			`The checkpoint of step ${manifest.step} in ${options.directory} has another ${what}: ${found}, not ${wanted}`,
-			'Train into another folder, or go on with what the run began with',
-		);
-	}
-}
-
-function guard(losses: Record<string, number>, step: number, arm: string): void {
-	for (const [name, value] of Object.entries(losses)) {
-		if (Math.abs(value) < divergence) continue;
-		throw diverged(arm, step, `${name} is ${value}`);
-	}
-}
-
-/** Losses show a step late that a parameter went bad: a checkpoint looks at the parameters themselves. */
-function requireFinite(state: HostTensors, step: number, arm: string): void {
-	for (const [name, { data }] of Object.entries(state)) {
-		const bad = data.findIndex((value) => !Number.isFinite(value));
-		if (bad >= 0) throw diverged(arm, step, `element ${bad} of "${name}" is ${data[bad]}`);
-	}
-}
-
-function diverged(arm: string, step: number, what: string): RtilError {
-	return new RtilError(
-		'DIVERGED',
-		`Arm ${arm} diverged before step ${step}: ${what}`,
-		'Lower training.learningRate or raise training.r1.gamma; the last checkpoint is from before',
-	);
+/** Images of a grid stand in rows of eight. */
+function sampleGrid({ shape, data }: HostTensor): Promise<Buffer> {
+	const [, height, width, channels] = shape as [number, number, number, number];
+	return imageGrid(splitBatch(data, { width, height, channels }), { columns: 8, gap: 2 });
 }
 
 /** Running means by name. */

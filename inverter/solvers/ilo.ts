@@ -110,7 +110,7 @@ async function* solve(
 			offsetPrior: offset.prior === 'gaussian',
 			radii: offset.prior === 'l1-ball' ? layers.map((_, i) => at(offset.radius, Math.max(0, i - 1))) : null,
 			sigmas: layers.map(({ cut }) =>
-				cut ? (offset.sigma ?? prior.rtil?.sigma ?? prior.latent.featureStd[cut.name] ?? 1) : 1,
+				cut ? (offset.sigma ?? prior.rtil?.sigmas[cut.name] ?? prior.latent.featureStd[cut.name] ?? 1) : 1,
 			),
 			geodesic: options.geodesic,
 			start: options.start,

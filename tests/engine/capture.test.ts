@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
 import { type HostTensor, openEngine, type ProgramFunction, valueAndGradients } from '../../engine/index.ts';
 import { RtilError } from '../../errors/index.ts';
-import { compileArm } from '../../trainer/program.ts';
+import { compileSteps } from '../../trainer/index.ts';
 import { difference, steps, tinyArm, tinyInputs, tinyState } from './tiny.ts';
 
 const engine = await openEngine();
@@ -17,8 +17,8 @@ for (const rtil of [false, true]) {
 	test(`captured steps equal eager ones to rounding: ${rtil ? 'a family of two' : 'vanilla'}`, (t) => {
 		const arm = tinyArm(rtil);
 		const state = tinyState(arm);
-		const captured = compileArm(engine, arm, state);
-		const reference = compileArm(eager, arm, state);
+		const captured = compileSteps(engine, arm, state);
+		const reference = compileSteps(eager, arm, state);
 		for (const step of steps) {
 			const inputs = tinyInputs(arm, step);
 			const [a, b] = [captured.call(step, inputs), reference.call(step, inputs)];

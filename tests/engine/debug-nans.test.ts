@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
 import { openEngine, valueAndGradients } from '../../engine/index.ts';
 import { RtilError } from '../../errors/index.ts';
-import { compileArm } from '../../trainer/program.ts';
+import { compileSteps } from '../../trainer/index.ts';
 import { tinyArm, tinyInputs, tinyState } from './tiny.ts';
 
 const engine = await openEngine({ debugNans: true });
@@ -64,7 +64,7 @@ test.serial('a bad input or state entry is named before anything runs', (t) => {
 
 test.serial('a training step is watched through all its operations', (t) => {
 	const arm = tinyArm();
-	const training = compileArm(engine, arm, tinyState(arm));
+	const training = compileSteps(engine, arm, tinyState(arm));
 	t.true(Number.isFinite(training.call('d', tinyInputs(arm, 'd')).loss!.data[0]));
 	const g = training.read(['g']).g!;
 	training.write({ g: { ...g, data: g.data.map((value) => value * 1e30) } });

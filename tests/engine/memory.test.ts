@@ -8,7 +8,7 @@ import {
 	valueAndGradients,
 	vectorJacobian,
 } from '../../engine/index.ts';
-import { compileArm } from '../../trainer/program.ts';
+import { compileSteps } from '../../trainer/index.ts';
 import { steps, tinyArm, tinyInputs, tinyState } from './tiny.ts';
 
 const engine = await openEngine();
@@ -79,7 +79,7 @@ for (const [kind, on] of [
 	test.serial(`${kind}: compiling, training steps, reading and writing free all they make`, (t) => {
 		const before = [tf.memory().numTensors, held()];
 		const arm = tinyArm(true);
-		const program = compileArm(on, arm, tinyState(arm));
+		const program = compileSteps(on, arm, tinyState(arm));
 		for (let at = 0; at < 2; at++) {
 			const between = [tf.memory().numTensors, held()];
 			for (const step of steps) program.call(step, tinyInputs(arm, step, at));

@@ -2,7 +2,7 @@
 // argument; the numbers go to the parent.
 import * as tf from '@tensorflow/tfjs-core';
 import { circularConvolve, type EngineName, openEngine, stream, vectorJacobian } from '../../engine/index.ts';
-import { compileArm } from '../../trainer/program.ts';
+import { compileSteps } from '../../trainer/index.ts';
 import { steps, tinyArm, tinyInputs, tinyState } from './tiny.ts';
 
 export type Numbers = Record<string, Float32Array>;
@@ -10,7 +10,7 @@ export type Numbers = Record<string, Float32Array>;
 const engine = await openEngine({ engine: process.argv[2] as EngineName, threads: 1 });
 const arm = tinyArm(true);
 const state = tinyState(arm);
-const program = compileArm(engine, arm, state);
+const program = compileSteps(engine, arm, state);
 const numbers: Numbers = {};
 for (const step of steps) {
 	program.write(state); // each step from the same state: differences do not add up

@@ -1,8 +1,8 @@
 // A tiny StyleGAN2 and its training program: every operation of a training step in milliseconds.
 import { elements, type HostTensors, stream } from '../../engine/index.ts';
-import { armConfigSchema } from '../../trainer/index.ts';
-import { type Arm, buildArm, initialState } from '../../trainer/program.ts';
+import { type ArmOf, armConfigSchema, buildArm, initialState } from '../../trainer/index.ts';
 import { latentShapes } from '../../trainer/sampling.ts';
+import type { Stylegan2Arm as Arm } from '../../trainer/stylegan2-steps.ts';
 
 /** 8², 8 channels, one cut; with RTIL a family of two. */
 export function tinyArm(rtil = false): Arm {
@@ -11,7 +11,7 @@ export function tinyArm(rtil = false): Arm {
 			model: { resolution: 8, channels: [8, 8], zDim: 8, wDim: 8, mappingLayers: 2 },
 			rtil: rtil ? { cuts: ['b4'] } : null,
 			training: { batch: 8 },
-		}),
+		}) as ArmOf<'stylegan2'>,
 	);
 }
 
@@ -32,7 +32,7 @@ export const steps: readonly Step[] = ['d', 'r1', 'g', 'path'];
  */
 export function tinyInputs(arm: Arm, step: Step, at = 0): Record<string, Float32Array> {
 	const size = arm.generator.resolution;
-	const batch = step === 'path' ? arm.pathBatch.size : arm.batch.size;
+	const batch = (step === 'path' ? arm.pathParts : arm.parts)[0]!.size;
 	const image = [batch, size, size, 3];
 	const shapes: Record<string, readonly number[]> = {
 		...(step === 'r1' ? {} : latentShapes(arm.generator, arm.cuts, batch)),

@@ -46,7 +46,7 @@ test('the geodesic term acts in every layer', async (t) => {
 test('cuts default to those of RTIL training and are refused when the generator lacks them', async (t) => {
 	const { engine, prior } = await import('./solving.ts');
 	const { tinyPrior } = await import('./tiny-prior.ts');
-	const rtil = tinyPrior(engine, { cuts: ['b8'], sigma: 1 });
+	const rtil = tinyPrior(engine, { cuts: ['b8'], sigmas: { b8: 1 } });
 	const { result } = await solve({ kind: 'ilo', steps: [3, 3, 3] }, inpainting, {}, rtil);
 	t.deepEqual(
 		result.history.map(({ name }) => name),

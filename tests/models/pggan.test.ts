@@ -10,16 +10,17 @@ import {
 	valueAndGradients,
 } from '../../engine/index.ts';
 import {
+	family,
+	type MixtureConfig,
 	mixCodes,
 	mixtureCut,
-	mixtureFamily,
-	mixtureSchema,
 	mixtureState,
 	type PgganConfig,
 	type PgganDialect,
 	pgganDiscriminator,
 	pgganGenerator,
 	pgganRtil,
+	rtilSchema,
 } from '../../models/index.ts';
 import { criticLoss, gradientPenalties, interpolate } from '../../trainer/wgan.ts';
 import { load } from './networks.ts';
@@ -166,17 +167,18 @@ test('A mixture of one code with weight 1 is the code; weights a channel need no
 });
 
 test('The published family shares the loss in thirds, and mixes at its last block while it grows', (t) => {
-	const config = mixtureSchema.parse({ cut: 'b32', codes: [10, 20], lambda: 1 / 3 });
+	const config = rtilSchema.parse({ cut: 'b32', codes: [10, 20], lambda: 'equal' }) as MixtureConfig;
+	const { cuts } = pgganGenerator(pgganRtil());
 	t.deepEqual(
-		mixtureFamily(config).map(({ name, codes }) => [name, codes]),
+		family(config, cuts).map(({ name, codes }) => [name, codes]),
 		[
 			['G0', 1],
 			['G1', 10],
 			['G2', 20],
 		],
 	);
-	t.true(mixtureFamily(config).every(({ weight }) => Math.abs(weight - 1 / 3) < 1e-12));
-	t.deepEqual(mixtureFamily(null), [{ name: 'G0', codes: 1, weight: 1 }]);
+	t.true(family(config, cuts).every(({ weight }) => Math.abs(weight - 1 / 3) < 1e-12));
+	t.deepEqual(family(null, cuts), [{ name: 'G0', cuts: [], codes: 1, weight: 1 }]);
 	const at = (stage: number): string => mixtureCut(config, pgganGenerator({ ...pgganRtil(), stage }));
 	t.deepEqual([4, 16, 32, 256].map(at), ['b4', 'b16', 'b32', 'b32']);
 });

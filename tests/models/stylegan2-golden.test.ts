@@ -169,7 +169,10 @@ testGolden(
 		const styles = mixedStyles(generator, g, path);
 		f.expect('pl.latents', host(styles));
 		const scaled = tf.mul(path.y!, 1 / generator.resolution);
-		const [slope] = vectorJacobian(() => tf.sum(tf.mul(fakes(generator, g, path, styles), scaled)), [styles]);
+		const [slope] = vectorJacobian(
+			() => tf.sum(tf.mul(fakes(generator, g, path, { styles }), scaled)),
+			[styles],
+		);
 		f.expect('pl.latent_grad', host(slope!));
 		f.expect('pl.lengths', pathLengths(generator, g, path).dataSync());
 

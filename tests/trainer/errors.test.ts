@@ -5,7 +5,7 @@ import path from 'node:path';
 import test from 'ava';
 import { latestCheckpoint, readGroup } from '../../checkpoints/index.ts';
 import { openEngine } from '../../engine/index.ts';
-import { type ArmConfig, armConfigSchema, buildArm } from '../../trainer/index.ts';
+import { type ArmConfig, type ArmOf, armConfigSchema, buildArm } from '../../trainer/index.ts';
 import { tinyConfig, tinyFaces, trainTiny } from './tiny.ts';
 
 const engine = await openEngine({ capture: false });
@@ -55,7 +55,10 @@ const refused: [string, object, string, string?][] = [
 
 for (const [what, config, message, remedy] of refused) {
 	test(`${what} is refused`, (t) => {
-		const error = t.throws(() => buildArm(armConfigSchema.parse({ model, ...config })), { message });
+		const error = t.throws(
+			() => buildArm(armConfigSchema.parse({ model, ...config }) as ArmOf<'stylegan2'>),
+			{ message },
+		);
 		if (remedy) t.is((error as unknown as { remedy: string }).remedy, remedy);
 	});
 }
@@ -66,9 +69,15 @@ test('a batch for each member needs no larger one for more members', (t) => {
 			model,
 			rtil: { cuts: ['b4', 'b8'], batch: 'each' },
 			training: { batch: 4, pathLength: { batchShrink: 4 } },
-		}),
+		}) as ArmOf<'stylegan2'>,
 	);
-	t.deepEqual([arm.batch.size, arm.pathBatch.size], [12, 3]);
+	t.deepEqual(
+		[arm.parts, arm.pathParts].map((parts) => parts.map(({ size }) => size)),
+		[
+			[4, 4, 4],
+			[1, 1, 1],
+		],
+	);
 });
 
 test('unknown keys of a configuration are refused', (t) => {
@@ -100,7 +109,7 @@ test('a run does not go on with another architecture, family, seed, batch or dat
 	const attempts: [object, RegExp][] = [
 		[
 			changed((c) => {
-				c.model.channels = [8, 4];
+				Object.assign(c.model, { channels: [8, 4] });
 			}),
 			/another architecture: generator\.channels\.1 is 8, not 4/,
 		],

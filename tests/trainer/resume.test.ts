@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { latestCheckpoint } from '../../checkpoints/index.ts';
 import { openEngine } from '../../engine/index.ts';
-import { type Kind, tinyFaces, trainTiny } from './tiny.ts';
+import { type Kind, kinds, tinyFaces, trainTiny } from './tiny.ts';
 
 const engine = await openEngine();
 const folder = await mkdtemp(path.join(tmpdir(), 'rtil-resume-'));
@@ -28,7 +28,7 @@ async function tensors(dir: string): Promise<Record<string, Buffer>> {
 async function expectSame(t: ExecutionContext, dir: string, wanted: string): Promise<void> {
 	const [found, expected] = [await tensors(dir), await tensors(wanted)];
 	t.deepEqual(Object.keys(found), Object.keys(expected));
-	t.true(Object.keys(found).length >= 6);
+	t.true(Object.keys(found).length >= 4);
 	for (const [name, bytes] of Object.entries(expected)) t.true(found[name]!.equals(bytes), name);
 }
 
@@ -73,7 +73,9 @@ for (const kind of ['vanilla', 'rtil'] as const) {
 		);
 		await expectSame(t, dir, await inOneGo(kind));
 	});
+}
 
+for (const kind of kinds) {
 	test.serial(`${kind}: killed and taken up again`, async (t) => {
 		const directory = path.join(folder, kind, 'killed');
 		const child = fork(fileURLToPath(new URL('./killed-run.js', import.meta.url)), [kind, file, directory]);

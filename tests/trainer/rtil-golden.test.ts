@@ -3,11 +3,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { toRosinality } from '../../checkpoints/pytorch/rosinality.ts';
 import { type HostTensors, openEngine, type TensorMap, valueAndGradients } from '../../engine/index.ts';
-import { family } from '../../models/index.ts';
-import { armConfigSchema } from '../../trainer/index.ts';
+import { family, rtilSchema } from '../../models/index.ts';
+import { type ArmOf, armConfigSchema, buildArm, compileSteps, initialState } from '../../trainer/index.ts';
 import { discriminatorLoss, fakes, generatorLoss, mixedStyles, pathLengths } from '../../trainer/losses.ts';
-import { type Arm, buildArm, compileArm, initialState, optimizerInput } from '../../trainer/program.ts';
-import { latentShapes } from '../../trainer/sampling.ts';
+import { latentShapes, memberBatch } from '../../trainer/sampling.ts';
+import type { Stylegan2Arm as Arm } from '../../trainer/stylegan2-steps.ts';
 import { type Fixture, testGolden } from '../golden.ts';
 import { channelsFirst, channelsLast, host, load, mixingFrom, networksOf } from '../models/networks.ts';
 
@@ -37,34 +37,42 @@ function interleaved(parts: Float32Array[], rows: number): Float32Array {
 	return out;
 }
 
-/** Inputs of the family's batch, named as the program's. */
+/** Inputs of one member's batch, named as the program's. */
 function inputsOf(
 	f: Fixture,
-	arm: Arm,
+	{ generator, cuts }: Pick<Arm, 'generator' | 'cuts'>,
 	pass: string,
+	k: number,
 	inject: number,
 	rows: number,
 ): Record<string, Float32Array> {
-	const { generator, members, cuts } = arm;
-	const all = (make: (k: number) => Float32Array): Float32Array =>
-		interleaved(
-			members.map((_, k) => make(k)),
-			rows,
-		);
 	return {
-		z: all((k) => passTensor(f, pass, k, 'z1')!),
-		zMixed: all((k) => passTensor(f, pass, k, 'z2')!),
-		mix: mixingFrom(inject, rows * members.length, generator.numStyles),
+		z: passTensor(f, pass, k, 'z1')!,
+		zMixed: passTensor(f, pass, k, 'z2')!,
+		mix: mixingFrom(inject, rows, generator.numStyles),
 		...Object.fromEntries(
-			generator.noiseShapes.map((_, i) => [`noise${i}`, all((k) => passTensor(f, pass, k, `noise.${i}`)!)]),
+			generator.noiseShapes.map((_, i) => [`noise${i}`, passTensor(f, pass, k, `noise.${i}`)!]),
 		),
 		...Object.fromEntries(
 			cuts.map(({ name, resolution, channels }, c) => {
 				const nothing = new Float32Array(rows * resolution * resolution * channels);
-				return [`z1.${name}`, all((k) => passTensor(f, pass, k, `inject${c}`) ?? nothing)];
+				return [`z1.${name}`, passTensor(f, pass, k, `inject${c}`) ?? nothing];
 			}),
 		),
 	};
+}
+
+/** Inputs of all members' batches, sample by sample. */
+function together(parts: Record<string, Float32Array>[], rows: number): Record<string, Float32Array> {
+	return Object.fromEntries(
+		Object.keys(parts[0]!).map((name) => [
+			name,
+			interleaved(
+				parts.map((part) => part[name]!),
+				rows,
+			),
+		]),
+	);
 }
 
 function onEngine(
@@ -94,10 +102,17 @@ function expectGradients(
 	gradients: TensorMap,
 	network: 'generator' | 'discriminator',
 ): void {
-	const found: HostTensors = toRosinality(
-		Object.fromEntries(Object.entries(gradients).map(([name, tensor]) => [name, host(tensor)])),
-		network,
-	);
+	const values = Object.entries(gradients).map(([name, tensor]) => [name, host(tensor)]);
+	expectHostGradients(f, kind, Object.fromEntries(values), network === 'generator' ? 'g' : 'd');
+}
+
+function expectHostGradients(
+	f: Fixture,
+	kind: 'd' | 'g' | 'pl',
+	gradients: HostTensors,
+	network: 'g' | 'd',
+): void {
+	const found = toRosinality(gradients, network === 'g' ? 'generator' : 'discriminator');
 	for (const name of Object.keys(gradients)) {
 		const { data } = found[name]!;
 		// One number is one sum of terms that nearly cancel: its rounding is that of the terms.
@@ -118,24 +133,18 @@ testGolden(
 		const pathBatch = f.tensor('p0.y').shape[0]!;
 		const cutNames = config.channels.map((_, i) => `b${4 * 2 ** i}`);
 		const passes = f.scalars('r').filter((name) => name.endsWith('.g_loss')).length;
-		const rtil = {
-			cuts: cutNames.slice(0, passes - 1),
-			sigma: 1,
-			family: 'cumulative' as const,
-			lambda: 1 / passes,
-			batch: 'each' as const,
-		};
+		const rtil = rtilSchema.parse({ cuts: cutNames.slice(0, passes - 1), lambda: 'equal', batch: 'each' });
 		// At 32² the fourth place lies in the last block: the networks take z1 there, a configuration does not.
 		const inner = {
 			...rtil,
-			cuts: rtil.cuts.filter((cut) => generator.cuts.some(({ name }) => name === cut)),
+			cuts: cutNames.slice(0, passes - 1).filter((cut) => generator.cuts.some(({ name }) => name === cut)),
 		};
 		const built = buildArm(
 			armConfigSchema.parse({
 				model: config,
 				rtil: inner,
 				training: { batch, pathLength: { batchShrink: batch / pathBatch } },
-			}),
+			}) as ArmOf<'stylegan2'>,
 		);
 		const places = cutNames.map((name, i) => ({
 			name,
@@ -143,41 +152,34 @@ testGolden(
 			channels: config.channels[i]!,
 		}));
 		const members = family(rtil, places);
-		const each = (rows: number): Arm['batch'] => ({
-			size: rows * passes,
-			member: Uint8Array.from({ length: rows * passes }, (_, i) => i % passes),
-			weight: new Float32Array(rows * passes).fill(1 / (rows * passes)),
-		});
 		const arm: Arm = {
 			...built,
 			members,
 			cuts: places.slice(0, passes - 1),
-			batch: each(batch),
-			pathBatch: each(pathBatch),
+			parts: members.map((_, k) => memberBatch(members, k, batch)),
+			pathParts: members.map((_, k) => memberBatch(members, k, pathBatch)),
 		};
-		t.is(built.batch.size, batch * built.members.length);
-		t.is(built.pathBatch.size, pathBatch * built.members.length);
 		t.deepEqual(
-			built.batch.member,
-			built.batch.member.map((_, i) => i % built.members.length),
-			'members lie as this test lays them',
+			[built.parts, built.pathParts].map((parts) => parts.map(({ size, member }) => [size, member[0]])),
+			[batch, pathBatch].map((size) => built.members.map((_, k) => [size, k])),
+			'members take turns, each with a batch of its own',
 		);
 		t.true(members.every(({ weight }) => Math.abs(weight - 1 / passes) < 1e-9));
 
-		const inputs = inputsOf(f, arm, 'r', f.config.inject_index, batch);
-		const path = {
-			...inputsOf(f, arm, 'p', f.config.pl_inject_index, pathBatch),
-			y: interleaved(
-				members.map((_, k) => passTensor(f, 'p', k, 'y')!),
-				pathBatch,
-			),
-		};
+		const ofPass = members.map((_, k) => inputsOf(f, arm, 'r', k, f.config.inject_index, batch));
+		const ofPath = members.map((_, k) => ({
+			...inputsOf(f, arm, 'p', k, f.config.pl_inject_index, pathBatch),
+			y: passTensor(f, 'p', k, 'y')!,
+		}));
+		const inputs = together(ofPass, batch);
+		const path = together(ofPath, pathBatch);
+		const weights = tf.fill([passes * batch], 1 / (passes * batch));
 
 		// Functions of losses.ts: images, logits, gradients.
 		const [g, d] = [load(gHost), load(dHost)];
 		const images = channelsLast(real);
 		const realImages = tf.tensor(images.data, [...images.shape]);
-		const latents = onEngine(inputs, latentShapes(generator, arm.cuts, arm.batch.size));
+		const latents = onEngine(inputs, latentShapes(generator, arm.cuts, passes * batch));
 		const fake = fakes(generator, g, latents);
 		const logits = discriminator.score(d, fake);
 		const realLogits = discriminator.score(d, realImages);
@@ -201,7 +203,6 @@ testGolden(
 			f.expect(`r${k}.d_loss`, discriminatorLoss(realLogits, own, even).dataSync());
 			f.expect(`r${k}.g_loss`, generatorLoss(own, even).dataSync());
 		}
-		const weights = tf.tensor1d(arm.batch.weight);
 		const dLoss = valueAndGradients(
 			() => discriminatorLoss(discriminator.score(d, realImages), discriminator.score(d, fake), weights),
 			d,
@@ -216,8 +217,8 @@ testGolden(
 		expectGradients(f, 'g', gLoss.gradients, 'generator');
 
 		const pathTensors = onEngine(path, {
-			...latentShapes(generator, arm.cuts, arm.pathBatch.size),
-			y: [arm.pathBatch.size, config.resolution, config.resolution, 3],
+			...latentShapes(generator, arm.cuts, passes * pathBatch),
+			y: [passes * pathBatch, config.resolution, config.resolution, 3],
 		});
 		const before = f.config.mean_path_length as number[];
 		const { decay, weight, every } = arm.config.training.pathLength;
@@ -235,28 +236,39 @@ testGolden(
 		const lengths = pathLengths(generator, g, pathTensors);
 		for (let k = 0; k < passes; k++) f.expect(`p${k}.lengths`, ofMember(lengths, k, passes).dataSync());
 
-		// The compiled steps of an arm with this family.
+		// The compiled steps of an arm with this family, whose members take turns.
 		const state = initialState(arm, 0);
 		state.g = arm.layout.g.fromHost(gHost);
 		state.d = arm.layout.d.fromHost(dHost);
 		state.pathMean = { shape: [passes], data: Float32Array.from(before) };
-		const program = compileArm(engine, arm, state);
-		const adam = (network: 'g' | 'd'): Float32Array => optimizerInput(arm, network, 1);
-		const done = program.call('path', { ...path, adam: adam('g') });
-		f.expect('pl_logged', done.penalty!);
+		const program = compileSteps(engine, arm, state);
+		const fresh = { 'g.sum': { shape: [arm.layout.g.size], data: new Float32Array(arm.layout.g.size) } };
+		const gathered = (kind: 'd' | 'g' | 'pl', network: 'd' | 'g'): void => {
+			const sum = program.read([`${network}.sum`])[`${network}.sum`]!;
+			expectHostGradients(f, kind, arm.layout[network].toHost(sum), network);
+		};
+		f.expect(
+			'pl_logged',
+			total(ofPath.map((input, k) => program.call(`path.${k}`, input).penalty!.data[0]!)),
+		);
+		gathered('pl', 'g');
 		program.read(['pathMean']).pathMean!.data.forEach((mean, k) => {
 			f.expect(`p${k}.new_mean`, mean);
 		});
-		program.write({ g: state.g });
-		f.expect('g_loss', program.call('g', { ...inputs, adam: adam('g') }).loss!);
-		program.write({ g: state.g });
-		const scores = program.call('d', { ...inputs, real: images.data, adam: adam('d') });
-		f.expect('d_loss', scores.loss!);
-		for (let k = 0; k < passes; k++) {
+		program.write(fresh);
+		f.expect('g_loss', total(ofPass.map((input, k) => program.call(`g.${k}`, input).loss!.data[0]!)));
+		gathered('g', 'g');
+		const ofReal = program.call('d.real', { real: images.data }).loss!.data[0]!;
+		const ofFakes = ofPass.map((input, k) => program.call(`d.${k}`, input));
+		f.expect('d_loss', ofReal + total(ofFakes.map(({ loss }) => loss!.data[0]!)));
+		gathered('d', 'd');
+		ofFakes.forEach(({ fake }, k) => {
 			const wanted = f.tensor(`r${k}.fake_pred`).data;
-			const mean = wanted.reduce((a, b) => a + b, 0) / wanted.length;
-			t.true(Math.abs(scores.fake!.data[k]! - mean) < 2 * f.atol(`r${k}.fake_pred`));
-		}
+			const mean = total([...wanted]) / wanted.length;
+			t.true(Math.abs(fake!.data[k]! - mean) < 2 * f.atol(`r${k}.fake_pred`));
+		});
 		program.dispose();
 	},
 );
+
+const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);

@@ -2,10 +2,12 @@
 import test from 'ava';
 import { type Cut, family, type Member, stylegan2Generator } from '../../models/index.ts';
 import {
+	codeOwners,
 	type DrawOptions,
 	familyBatch,
 	latentShapes,
 	latentSource,
+	memberBatch,
 	smallestBatch,
 } from '../../trainer/sampling.ts';
 
@@ -18,7 +20,7 @@ const generator = stylegan2Generator({
 });
 
 function members(weights: number[]): Member[] {
-	return weights.map((weight, i) => ({ name: `G${i}`, cuts: [], weight }));
+	return weights.map((weight, i) => ({ name: `G${i}`, cuts: [], codes: 1, weight }));
 }
 
 const families = [
@@ -31,42 +33,39 @@ const families = [
 	[0.01, 0.33, 0.33, 0.33],
 ];
 
-for (const mode of ['split', 'each'] as const) {
-	test(`${mode}: shares of the loss are the weights, whatever the batch`, (t) => {
-		for (const weights of families) {
-			const own = members(weights);
-			for (const batch of [smallestBatch(own), 16, 20, 24, 64].filter(
-				(n) => mode === 'each' || n >= smallestBatch(own),
-			)) {
-				const { size, member, weight } = familyBatch(own, batch, mode);
-				t.is(size, mode === 'each' ? batch * weights.length : batch);
-				t.deepEqual([member.length, weight.length], [size, size]);
-				weights.forEach((wanted, k) => {
-					const samples = [...member.keys()].filter((i) => member[i] === k);
-					t.true(samples.length >= 4, 'every member has a group');
-					if (mode === 'each') t.is(samples.length, batch);
-					const sum = samples.reduce((total, i) => total + weight[i]!, 0);
-					t.true(Math.abs(sum - wanted) < 1e-6);
-				});
-			}
+test('shares of the loss are the weights, whatever the batch', (t) => {
+	for (const weights of families) {
+		const own = members(weights);
+		for (const batch of [smallestBatch(own), 16, 20, 24, 64].filter((n) => n >= smallestBatch(own))) {
+			const { size, member, weight } = familyBatch(own, batch);
+			t.deepEqual([size, member.length, weight.length], [batch, batch, batch]);
+			weights.forEach((wanted, k) => {
+				const samples = [...member.keys()].filter((i) => member[i] === k);
+				t.true(samples.length >= 4, 'every member has a group');
+				const sum = samples.reduce((total, i) => total + weight[i]!, 0);
+				t.true(Math.abs(sum - wanted) < 1e-6);
+				const alone = memberBatch(own, k, batch);
+				t.true(alone.member.every((m) => m === k));
+				t.true(Math.abs(alone.weight.reduce((total, w) => total + w, 0) - wanted) < 1e-6);
+			});
 		}
-	});
+	}
+});
 
-	test(`${mode}: the groups that D compares are of one member each`, (t) => {
-		for (const weights of families) {
-			const { size, member } = familyBatch(members(weights), 32, mode);
-			const groups = size / 4;
-			for (let group = 0; group < groups; group++) {
-				const of = [0, 1, 2, 3].map((row) => member[group + row * groups]!);
-				t.true(of.every((k) => k === of[0]));
-			}
+test('the groups that D compares are of one member each', (t) => {
+	for (const weights of families) {
+		const { size, member } = familyBatch(members(weights), 32);
+		const groups = size / 4;
+		for (let group = 0; group < groups; group++) {
+			const of = [0, 1, 2, 3].map((row) => member[group + row * groups]!);
+			t.true(of.every((k) => k === of[0]));
 		}
-	});
-}
+	}
+});
 
 test('split: members get groups in proportion to their weights, the largest remainders first', (t) => {
 	const counts = (weights: number[], batch: number): number[] => {
-		const { member } = familyBatch(members(weights), batch, 'split');
+		const { member } = familyBatch(members(weights), batch);
 		return weights.map((_, k) => member.filter((m) => m === k).length / 4);
 	};
 	t.deepEqual(counts([0.5, 0.5], 16), [2, 2]);
@@ -79,7 +78,7 @@ test('split: members get groups in proportion to their weights, the largest rema
 
 const options = (cuts: readonly Cut[], more: Partial<DrawOptions> = {}): DrawOptions => {
 	const own = more.members ?? members([1]);
-	return { members: own, batch: familyBatch(own, 16, 'split'), cuts, sigma: 1, mixing: 0.9, ...more };
+	return { members: own, batch: familyBatch(own, 16), cuts, sigmas: {}, mixing: 0.9, ...more };
 };
 
 test('the mask begins at a row from the second on, and is on from there', (t) => {
@@ -115,7 +114,15 @@ test('the mask begins at a row from the second on, and is on from there', (t) =>
 
 test('two arms of a comparison see the same z, mixing and noise', (t) => {
 	const own = family(
-		{ cuts: ['b4', 'b8'], sigma: 1, family: 'cumulative', lambda: 0.5, batch: 'split' },
+		{
+			cuts: ['b4', 'b8'],
+			sigma: 1,
+			family: 'cumulative',
+			lambda: 0.5,
+			batch: 'split',
+			latents: 'independent',
+			form: 'additive',
+		},
 		generator.cuts,
 	);
 	const cuts = generator.cuts.slice(0, 2);
@@ -127,12 +134,25 @@ test('two arms of a comparison see the same z, mixing and noise', (t) => {
 
 test('z1 is drawn for the members that use the cut and is 0 for the others, with the spread asked for', (t) => {
 	const own = family(
-		{ cuts: ['b4', 'b8'], sigma: 3, family: 'cumulative', lambda: 0.5, batch: 'split' },
+		{
+			cuts: ['b4', 'b8'],
+			sigma: 3,
+			family: 'cumulative',
+			lambda: 0.5,
+			batch: 'split',
+			latents: 'independent',
+			form: 'additive',
+		},
 		generator.cuts,
 	);
 	const cuts = generator.cuts.slice(0, 2);
-	const batch = familyBatch(own, 64, 'split');
-	const inputs = latentSource(9, 'g', generator, options(cuts, { members: own, batch, sigma: 3 }))(0);
+	const batch = familyBatch(own, 64);
+	const inputs = latentSource(
+		9,
+		'g',
+		generator,
+		options(cuts, { members: own, batch, sigmas: { b4: 3, b8: 3 } }),
+	)(0);
 	for (const { name, resolution, channels } of cuts) {
 		const size = resolution * resolution * channels;
 		const used: number[] = [];
@@ -166,4 +186,37 @@ test('what is drawn has the stated shapes, differs by purpose and step, and repe
 		for (const name of Object.keys(shapes).filter((key) => key !== 'mix'))
 			t.notDeepEqual(other[name], inputs[name], name);
 	}
+});
+
+test('a mixture has N codes, the first of which a sample without one has, and weights from the flat Dirichlet', (t) => {
+	const own: Member[] = [
+		{ name: 'G0', cuts: [], codes: 1, weight: 0.5 },
+		{ name: 'G1', cuts: [], codes: 5, weight: 0.5 },
+	];
+	const batch = familyBatch(own, 16);
+	const owners = codeOwners(own, batch);
+	t.is(owners.length, 8 * 1 + 8 * 5);
+	const draw = latentSource(4, 'g', generator, options([], { members: own, batch }));
+	const plain = latentSource(4, 'g', generator, options([]));
+	const seconds: number[] = [];
+	for (let step = 0; step < 50; step++) {
+		const inputs = draw(step);
+		const shapes = latentShapes(generator, [], 16, owners.length);
+		t.deepEqual(Object.keys(inputs), Object.keys(shapes));
+		const { z } = plain(step);
+		const size = generator.zDim;
+		for (let i = 0; i < 16; i++) {
+			const first = owners.indexOf(i);
+			t.deepEqual(inputs.z!.slice(first * size, (first + 1) * size), z!.slice(i * size, (i + 1) * size));
+			const row = inputs.alpha!.subarray(i * owners.length, (i + 1) * owners.length);
+			t.true(row.every((value, code) => (owners[code] === i ? value >= 0 : value === 0)));
+			t.true(Math.abs(row.reduce((a, b) => a + b, 0) - 1) < 1e-6);
+			if (batch.member[i] === 1)
+				seconds.push(...[...row].filter((_, code) => owners[code] === i).map((v) => v * v));
+			else t.is(row[first], 1);
+		}
+	}
+	// E αᵢ² = 2 / (N (N + 1)) under the flat Dirichlet distribution.
+	const mean = seconds.reduce((a, b) => a + b, 0) / seconds.length;
+	t.true(Math.abs(mean - 2 / 30) < 0.006, `${mean}`);
 });

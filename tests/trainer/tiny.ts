@@ -1,4 +1,4 @@
-// A training run of seconds: 8² faces, a tiny StyleGAN2, everything that a run has.
+// A training run of seconds: 8² faces, a tiny network of each kind, everything that a run has.
 import path from 'node:path';
 import { openDataset, type PreparedDataset, prepareDataset } from '../../data/index.ts';
 import type { Engine } from '../../engine/index.ts';
@@ -11,13 +11,34 @@ import {
 	trainArm,
 } from '../../trainer/index.ts';
 
-export type Kind = 'vanilla' | 'rtil';
+export const kinds = ['vanilla', 'rtil', 'turns', 'mixture', 'pggan', 'pggan-mixture', 'glow'] as const;
+export type Kind = (typeof kinds)[number];
 
 /** Regularisers come round often, so that few steps meet all of them; a batch of 8 from 12 images crosses epochs. */
 export function tinyConfig(kind: Kind): ArmConfig {
+	const rtil = {
+		rtil: { cuts: ['b4'], family: 'pair' },
+		turns: { cuts: ['b4'], batch: 'each' },
+		mixture: { cut: 'b4', codes: [3] },
+		'pggan-mixture': { cut: 'b4', codes: [3], batch: 'each' },
+	}[kind as string];
+	if (kind === 'glow') {
+		return armConfigSchema.parse({
+			model: { kind: 'glow', resolution: 8, blocks: 2, steps: 2, filters: 8 },
+			training: { kind: 'glow', batch: 8, warmup: 3 },
+		});
+	}
+	if (kind.startsWith('pggan')) {
+		return armConfigSchema.parse({
+			model: { kind: 'pggan', resolution: 8, channels: [8, 8], zDim: 8 },
+			rtil: rtil ?? null,
+			// 4² for two steps, then 8², which fades in over three.
+			training: { kind: 'pggan', batch: 8, growing: { fade: 0.024, stable: 0.016 } },
+		});
+	}
 	return armConfigSchema.parse({
 		model: { resolution: 8, channels: [8, 8], zDim: 8, wDim: 8, mappingLayers: 2 },
-		rtil: kind === 'rtil' ? { cuts: ['b4'], family: 'pair' } : null,
+		rtil: rtil ?? null,
 		training: { batch: 8, r1: { every: 3 }, pathLength: { every: 2 } },
 	});
 }

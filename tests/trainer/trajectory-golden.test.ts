@@ -3,8 +3,14 @@
 import type { ExecutionContext } from 'ava';
 import { fromRosinality, toRosinality } from '../../checkpoints/index.ts';
 import { type HostTensor, type HostTensors, openEngine } from '../../engine/index.ts';
-import { armConfigSchema } from '../../trainer/index.ts';
-import { buildArm, compileArm, initialState, optimizerInput } from '../../trainer/program.ts';
+import {
+	type ArmOf,
+	armConfigSchema,
+	buildArm,
+	compileSteps,
+	initialState,
+	optimizerInput,
+} from '../../trainer/index.ts';
 import { type Fixture, testGolden } from '../golden.ts';
 import { channelsLast, mixingFrom, networksOf, noiseMaps } from '../models/networks.ts';
 
@@ -72,7 +78,7 @@ testGolden(
 						batchShrink: hyper.path_batch_shrink,
 					},
 				},
-			}),
+			}) as ArmOf<'stylegan2'>,
 		);
 		const state = initialState(arm, 0);
 		state.g = arm.layout.g.fromHost(g);
@@ -93,7 +99,7 @@ testGolden(
 				taken[network] = f.config.optim_step[`${network}_optim`][0];
 			}
 		}
-		const program = compileArm(engine, arm, state);
+		const program = compileSteps(engine, arm, state);
 		const adam = (network: 'g' | 'd'): Float32Array => optimizerInput(arm, network, ++taken[network]);
 		t.true(
 			Math.abs(arm.optimizer.g.rate - hyper.g_lr) < 1e-12 &&

@@ -1,0 +1,36 @@
+// Pieces that the sessions of all kinds of models share.
+import type { HostTensor, HostTensors, Program, ProgramFunction } from '../engine/index.ts';
+import type { Generator } from '../models/index.ts';
+import { sampleCount } from './recipe.ts';
+import { familyBatch, latentSource } from './sampling.ts';
+
+/** Calls functions of a program and counts their floating-point operations. */
+export class FlopsCounter {
+	readonly #program: Program<Record<string, ProgramFunction>>;
+	#flops: number | undefined = 0;
+
+	constructor(program: Program<Record<string, ProgramFunction>>) {
+		this.#program = program;
+	}
+
+	readonly call = (name: string, inputs: Record<string, Float32Array>): HostTensors => {
+		const once = this.#program.flops(name);
+		this.#flops = once === undefined || this.#flops === undefined ? undefined : this.#flops + once;
+		return this.#program.call(name, inputs);
+	};
+
+	readonly total = (): number | undefined => this.#flops;
+}
+
+/** Latents of the grid of samples: the same at every step and in every arm. */
+export function sampleLatents(seed: number, generator: Generator): Record<string, Float32Array> {
+	const members = [{ name: 'G0', cuts: [], codes: 1, weight: 1 }];
+	const batch = familyBatch(members, sampleCount);
+	const draw = { batch, members, cuts: [], sigmas: {}, mixing: 0 };
+	return latentSource(seed, 'samples', generator, draw)(0);
+}
+
+/** Images of a session's program as [N, side, side, 3]. */
+export function flatSamples({ data }: HostTensor, side: number): HostTensor {
+	return { shape: [sampleCount, side, side, 3], data };
+}

@@ -1,0 +1,248 @@
+// The training steps of a StyleGAN2 as one program: all state lives on the engine between steps. Where the members of a
+// family share a batch, a step is one function; where they take turns, gradients are summed up in the state part by part
+// (`d.real`, `d.0`, `d.1`, …, `d.apply`) and applied once, so that memory does not grow with the family.
+import * as tf from '@tensorflow/tfjs-core';
+import {
+	type Engine,
+	type HostTensors,
+	type Program,
+	type ProgramFunction,
+	type TensorMap,
+	valueAndGradients,
+} from '../engine/index.ts';
+import type { Member } from '../models/index.ts';
+import {
+	type Arm,
+	appliedStep,
+	averaged,
+	initialNetworks,
+	memberMatrices,
+	mixingOf,
+	partShapes,
+	spreadStep,
+	updated,
+} from './arm.ts';
+import type { ArmOf } from './config.ts';
+import {
+	discriminatorLoss,
+	fakes,
+	fakeTerm,
+	generatorLoss,
+	pathLengths,
+	r1Penalty,
+	realTerm,
+} from './losses.ts';
+import { sampleCount } from './recipe.ts';
+import { type FamilyBatch, latentShapes } from './sampling.ts';
+
+export type Stylegan2Arm = Arm<ArmOf<'stylegan2'>>;
+export type Steps = Program<Record<string, ProgramFunction>>;
+
+/** State of a fresh run. */
+export function initialState(arm: Stylegan2Arm, seed: number): HostTensors {
+	const k = arm.members.length;
+	return { ...initialNetworks(arm, seed), pathMean: { shape: [k], data: new Float32Array(k) } };
+}
+
+/** Compiles the steps of an arm; their inputs come from `latentSource`, the data set and `optimizerInput`. */
+export function compileSteps(engine: Engine, arm: Stylegan2Arm, state: HostTensors): Steps {
+	const sums: HostTensors =
+		arm.parts.length > 1
+			? {
+					'd.sum': { shape: [arm.layout.d.size], data: new Float32Array(arm.layout.d.size) },
+					'g.sum': { shape: [arm.layout.g.size], data: new Float32Array(arm.layout.g.size) },
+				}
+			: {};
+	return engine.compile({
+		name: 'training',
+		state: { ...state, ...sums },
+		functions: {
+			...(arm.parts.length > 1 ? inTurns(arm) : together(arm)),
+			r1: r1Step(arm),
+			average: {
+				inputs: { decay: [1] },
+				run: (current, { decay }) => ({
+					outputs: {},
+					state: { average: averaged(current.average!, current.g!, decay!) },
+				}),
+			},
+			sample: {
+				inputs: latentShapes(arm.generator, [], sampleCount),
+				run: (current, inputs) => ({
+					outputs: { images: fakes(arm.generator, arm.layout.g.unpack(current.average!), inputs) },
+				}),
+			},
+			spread: spreadStep(arm),
+		},
+	});
+}
+
+function together(arm: Stylegan2Arm): Record<string, ProgramFunction> {
+	const { config, generator, discriminator, layout, members, parts, pathParts } = arm;
+	const [part] = parts as [FamilyBatch];
+	const [pathPart] = pathParts as [FamilyBatch];
+	const size = generator.resolution;
+	const drawn = partShapes(arm, part);
+	return {
+		d: {
+			inputs: { ...drawn, real: [config.training.batch, size, size, 3], adam: [2] },
+			run(current, inputs) {
+				const images = fakes(generator, layout.g.unpack(current.g!), inputs, mixingOf(arm, part));
+				const weights = tf.tensor1d(part.weight);
+				const d = layout.d.unpack(current.d!);
+				let logits: { real: tf.Tensor; fake: tf.Tensor } | undefined;
+				const { value, gradients } = valueAndGradients(() => {
+					logits = { real: discriminator.score(d, inputs.real!), fake: discriminator.score(d, images) };
+					// Kept: the tape frees what the loss does not return.
+					tf.keep(logits.real);
+					tf.keep(logits.fake);
+					return discriminatorLoss(logits.real, logits.fake, weights);
+				}, d);
+				const outputs = {
+					loss: value,
+					real: tf.mean(logits!.real),
+					fake: scoresOf(members, part, logits!.fake),
+				};
+				tf.dispose(logits!);
+				return { outputs, state: updated(arm, 'd', current, layout.d.pack(gradients), inputs.adam!) };
+			},
+		},
+		g: {
+			inputs: { ...drawn, adam: [2] },
+			run(current, inputs) {
+				const { value, gradient } = gradientOfG(arm, part, current, inputs);
+				return { outputs: { loss: value }, state: updated(arm, 'g', current, gradient, inputs.adam!) };
+			},
+		},
+		path: {
+			inputs: { ...pathShapes(arm, pathPart), adam: [2] },
+			run(current, inputs) {
+				const { gradient, pathMean, ...outputs } = gradientOfPath(arm, pathPart, current, inputs);
+				return { outputs, state: { ...updated(arm, 'g', current, gradient, inputs.adam!), pathMean } };
+			},
+		},
+	};
+}
+
+function inTurns(arm: Stylegan2Arm): Record<string, ProgramFunction> {
+	const { config, generator, discriminator, layout, members, parts, pathParts } = arm;
+	const size = generator.resolution;
+	const functions: Record<string, ProgramFunction> = {
+		'd.real': {
+			inputs: { real: [config.training.batch, size, size, 3] },
+			run(current, { real }) {
+				const d = layout.d.unpack(current.d!);
+				let logits: tf.Tensor | undefined;
+				const { value, gradients } = valueAndGradients(() => {
+					logits = tf.keep(discriminator.score(d, real!));
+					return realTerm(logits);
+				}, d);
+				const outputs = { loss: value, real: tf.mean(logits!) };
+				logits!.dispose();
+				return { outputs, state: { 'd.sum': layout.d.pack(gradients) } };
+			},
+		},
+		'd.apply': appliedStep(arm, 'd'),
+		'g.apply': appliedStep(arm, 'g'),
+	};
+	parts.forEach((part, k) => {
+		functions[`d.${k}`] = {
+			inputs: partShapes(arm, part),
+			run(current, inputs) {
+				const images = fakes(generator, layout.g.unpack(current.g!), inputs, mixingOf(arm, part));
+				const d = layout.d.unpack(current.d!);
+				let logits: tf.Tensor | undefined;
+				const { value, gradients } = valueAndGradients(() => {
+					logits = tf.keep(discriminator.score(d, images));
+					return fakeTerm(logits, tf.tensor1d(part.weight));
+				}, d);
+				const outputs = { loss: value, fake: scoresOf(members, part, logits!) };
+				logits!.dispose();
+				return { outputs, state: { 'd.sum': tf.add(current['d.sum']!, layout.d.pack(gradients)) } };
+			},
+		};
+		functions[`g.${k}`] = {
+			inputs: partShapes(arm, part),
+			run(current, inputs) {
+				const { value, gradient } = gradientOfG(arm, part, current, inputs);
+				return { outputs: { loss: value }, state: { 'g.sum': tf.add(current['g.sum']!, gradient) } };
+			},
+		};
+	});
+	pathParts.forEach((part, k) => {
+		functions[`path.${k}`] = {
+			inputs: pathShapes(arm, part),
+			run(current, inputs) {
+				const { gradient, pathMean, ...outputs } = gradientOfPath(arm, part, current, inputs);
+				return { outputs, state: { 'g.sum': tf.add(current['g.sum']!, gradient), pathMean } };
+			},
+		};
+	});
+	return functions;
+}
+
+/** Mean logit of each member's samples, [K]; 0 for members without any. */
+function scoresOf(members: readonly Member[], part: FamilyBatch, logits: tf.Tensor): tf.Tensor {
+	return tf.reshape(tf.matMul(memberMatrices(members, part).mean(), tf.reshape(logits, [-1, 1])), [-1]);
+}
+
+function gradientOfG(arm: Stylegan2Arm, part: FamilyBatch, current: TensorMap, inputs: TensorMap) {
+	const d = arm.layout.d.unpack(current.d!);
+	const g = arm.layout.g.unpack(current.g!);
+	const { value, gradients } = valueAndGradients(() => {
+		const images = fakes(arm.generator, g, inputs, mixingOf(arm, part));
+		return generatorLoss(arm.discriminator.score(d, images), tf.tensor1d(part.weight));
+	}, g);
+	return { value, gradient: arm.layout.g.pack(gradients) };
+}
+
+function pathShapes({ generator, cuts }: Stylegan2Arm, part: FamilyBatch): Record<string, number[]> {
+	const { resolution } = generator;
+	return { ...latentShapes(generator, cuts, part.size), y: [part.size, resolution, resolution, 3] };
+}
+
+/** Path-length regularisation of a part; every member has a running mean of its own. */
+function gradientOfPath(arm: Stylegan2Arm, part: FamilyBatch, current: TensorMap, inputs: TensorMap) {
+	const { generator, layout, members } = arm;
+	const g = layout.g.unpack(current.g!);
+	const { decay, weight, every } = arm.config.training.pathLength;
+	const present = Float32Array.from(members, (_, k) => (part.member.includes(k) ? decay : 0));
+	let kept: tf.Tensor[] = [];
+	const { gradients } = valueAndGradients(() => {
+		const { belongs, mean } = memberMatrices(members, part);
+		const lengths = pathLengths(generator, g, inputs);
+		const means = tf.reshape(tf.matMul(mean(), tf.reshape(lengths, [-1, 1])), [-1]); // [K]
+		const share = tf.tensor1d(present);
+		const running = tf.add(tf.mul(current.pathMean!, tf.sub(1, share)), tf.mul(means, share));
+		const target = tf.reshape(tf.matMul(belongs(), tf.reshape(running, [-1, 1])), [-1]); // [N]
+		const penalty = tf.sum(tf.mul(tf.tensor1d(part.weight), tf.square(tf.sub(lengths, target))));
+		kept = [penalty, tf.mean(lengths), running].map((value) => tf.keep(value));
+		return tf.mul(penalty, weight * every) as tf.Scalar;
+	}, g);
+	const [penalty, length, pathMean] = kept.map((value) => tf.clone(value)) as [
+		tf.Tensor,
+		tf.Tensor,
+		tf.Tensor,
+	];
+	tf.dispose(kept);
+	return { gradient: layout.g.pack(gradients), penalty, length, pathMean };
+}
+
+function r1Step(arm: Stylegan2Arm): ProgramFunction {
+	const { config, generator, discriminator, layout } = arm;
+	const { batch, r1 } = config.training;
+	return {
+		inputs: { real: [batch, generator.resolution, generator.resolution, 3], adam: [2] },
+		run(current, inputs) {
+			const d = layout.d.unpack(current.d!);
+			let penalty: tf.Tensor | undefined;
+			const { gradients } = valueAndGradients(() => {
+				penalty = tf.keep(r1Penalty(discriminator, d, inputs.real!));
+				return tf.mul(penalty, (r1.gamma / 2) * r1.every) as tf.Scalar;
+			}, d);
+			const outputs = { penalty: tf.clone(penalty!) };
+			penalty!.dispose();
+			return { outputs, state: updated(arm, 'd', current, layout.d.pack(gradients), inputs.adam!) };
+		},
+	};
+}
