@@ -9,7 +9,7 @@ import { deblurring } from './deblurring.ts';
 import { identity } from './identity.ts';
 import { inpainting } from './inpainting.ts';
 import { noiseField } from './noise.ts';
-import type { ImageShape, Operator } from './operator.ts';
+import { type ImageShape, nameOf, type Operator } from './operator.ts';
 import { superResolution } from './super-resolution.ts';
 
 const members = [compressedSensing, inpainting, superResolution, deblurring, colorization, identity];
@@ -107,6 +107,7 @@ export function composed({ steps }: Composition): Operator {
 	return {
 		...about,
 		level,
+		variant: () => steps.map((spec) => nameOf(memberFor(spec), spec)).join('-'),
 		check: (_spec, image) => void shapesOf(steps, image),
 		measurementShape: (_spec, image) =>
 			memberFor(steps[last]!).measurementShape(steps[last]!, shapesOf(steps, image)[last]!),

@@ -60,6 +60,7 @@ export const compressedSensing: Operator<typeof schema> = {
 		{ kind: 'compressed-sensing', ratio: 0.1, matrix: 'gaussian' },
 	],
 	level: ({ ratio }) => ratio,
+	variant: ({ matrix }) => (matrix === 'gaussian' ? matrix : undefined),
 	check({ ratio, matrix }, image) {
 		const n = pixels(image);
 		if (matrix === 'gaussian') requireRoom(measurements(ratio, n), n);

@@ -10,16 +10,16 @@ const isOdd = (size: number): boolean => size % 2 === 1;
 
 const oddSize = z.int().min(3).max(MOST_TAPS).refine(isOdd, 'expected an odd number of taps');
 
-const common = {
-	kind: z.literal('deblurring'),
+export const boundaryField = {
 	boundary: z
 		.enum(['reflect', 'symmetric', 'replicate', 'circular', 'zero'])
 		.default('reflect')
 		.describe(
 			'What lies outside the image: mirrored without (reflect) or with the edge (symmetric), its edge, itself, or 0.',
 		),
-	...noiseField,
 };
+
+const common = { kind: z.literal('deblurring'), ...boundaryField, ...noiseField };
 
 const taps = z
 	.array(z.array(z.number()).min(1).max(MOST_TAPS))
@@ -106,6 +106,7 @@ export const deblurring: Operator<typeof schema> = {
 		},
 	],
 	level,
+	variant: ({ kernel }) => (kernel === 'uniform' ? undefined : kernel),
 	check: (_spec, image) => atLeast(2, 'deblurring', image),
 	measurementShape: (_spec, { height, width, channels }) => [height, width, channels],
 	parameters(spec, image) {

@@ -35,5 +35,6 @@ export const denoising: Operator<typeof denoisingSchema> = {
 		{ kind: 'denoising', noise: { kind: 'poisson', photons: 30 } },
 	],
 	level: ({ noise }) => noiseLevel(noise),
+	variant: ({ noise }) => (noise.kind === 'gaussian' ? undefined : noise.kind),
 	...parts,
 };

@@ -1,6 +1,7 @@
 // problems: forward operators, the measurements they make, and files of them. One file per operator; adding one is a
 // file and a line in `operators`. Start with operator.ts (the contract), then measurement.ts.
 
+export { problemFileSchema, withProblemFiles } from './files.ts';
 export { packMask } from './masks.ts';
 export {
 	decodeMeasurement,
@@ -22,5 +23,6 @@ export {
 	type ProblemSpec,
 	parseProblem,
 	problemLevel,
+	problemName,
 	problemSchema,
 } from './registry.ts';

@@ -90,6 +90,7 @@ export const inpainting: Operator<typeof schema> = {
 		{ kind: 'inpainting', mask: 'custom', height: 2, width: 4, bits: 'pQ==' },
 	],
 	level,
+	variant: ({ mask }) => (mask === 'random' ? undefined : mask),
 	check(spec, image) {
 		atLeast(2, 'inpainting', image);
 		if (spec.mask === 'custom' && (spec.height !== image.height || spec.width !== image.width)) {

@@ -38,6 +38,8 @@ export interface Operator<Schema extends ProblemSchema = ProblemSchema, S = z.ou
 	readonly examples: readonly z.input<Schema>[];
 	/** The strength that a table sorts by: observed fraction, factor, size, σ. */
 	level(spec: S): number;
+	/** The mask, kernel or filter, where it is not the usual one: tells problems of one kind apart. */
+	variant?(spec: S): string | undefined;
 	/** Throws INVALID_INPUT when the operator cannot act on images of this shape. */
 	check?(spec: S, image: ImageShape): void;
 	/** Shape of one image's measurement. */
@@ -76,4 +78,13 @@ export function atLeast(side: number, what: string, { height, width }: ImageShap
 	if (Math.min(height, width) < side) {
 		throw expected(`an image of at least ${side} × ${side} pixels`, what, `${width} × ${height}`);
 	}
+}
+
+/** Kind and variant: `inpainting-eyes`. */
+export function nameOf<S>(
+	{ kind, variant }: { kind: string; variant?(spec: S): string | undefined },
+	spec: S,
+): string {
+	const apart = variant?.(spec);
+	return apart ? `${kind}-${apart}` : kind;
 }

@@ -29,6 +29,7 @@ export const superResolution: Operator<typeof schema> = {
 		{ kind: 'super-resolution', factor: 4, filter: 'bicubic' },
 	],
 	level: ({ factor }) => factor,
+	variant: ({ filter }) => (filter === 'box' ? undefined : filter),
 	check({ factor, filter }, image) {
 		atLeast(factor, 'super-resolution', image);
 		const { height, width } = image;
