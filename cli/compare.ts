@@ -49,18 +49,27 @@ export function compareCommand(): Command {
 		.action(async (folders: string[], options: CompareOptions) => {
 			const { dataSpec, prepareDataset } = await import('../data/index.ts');
 			const { openEngine } = await import('../engine/index.ts');
-			const { evaluate, InversionSession, parseProblem, parseSolver, problemLevel } = await import(
-				'../inverter/index.ts'
-			);
+			const {
+				evaluate,
+				InversionSession,
+				parseProblem,
+				parseSolver,
+				problemLevel,
+				problemName,
+				withProblemFiles,
+			} = await import('../inverter/index.ts');
 			const { summarise } = await import('../metrics/index.ts');
-			const problems = (options.problem ?? ['inpainting:mask=random,ratio=0.25']).map((text) =>
-				parseProblem(parseSpec(text, '--problem'), '--problem'),
+			const problems = await Promise.all(
+				(options.problem ?? ['inpainting:mask=random,ratio=0.25']).map(async (text) => {
+					const spec = parseSpec(text, '--problem');
+					return parseProblem(await withProblemFiles(spec, process.cwd(), '--problem'), '--problem');
+				}),
 			);
 			const solvers = (options.solver ?? ['csgm', 'ilo']).map((text) => parseSpec(text, '--solver'));
 			for (const solver of solvers) parseSolver(solver, '--solver');
 			refuseTwins(
 				'--problem',
-				problems.map((problem) => `${problem.kind} ${problemLevel(problem)}`),
+				problems.map((problem) => `${problemName(problem)} ${problemLevel(problem)}`),
 			);
 			refuseTwins(
 				'--solver',

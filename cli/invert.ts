@@ -1,94 +1,68 @@
-// rtil invert: reconstructs images from measurements with a trained prior, here or at a server.
+// rtil invert: reconstructs images from measurements, with a trained prior or a baseline, here or at a server.
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Command, Option } from 'commander';
-import { RtilError } from '../errors/index.ts';
+import { expected, RtilError } from '../errors/index.ts';
 import { declare, engineOption, interruptible, jsonOption, print, printJson, wholeNumber } from './frame.ts';
-import { type Progress, showProgress } from './progress.ts';
-import { parseSpec } from './spec.ts';
+import { type Call, invertAtServer, invertHere, type Reconstructed, resultColumns } from './inversion.ts';
+import { showProgress } from './progress.ts';
+import { parseSpec, several } from './spec.ts';
 import { renderTable } from './table.ts';
 
 interface InvertOptions {
 	checkpoint?: string;
 	problem?: string;
+	measurement?: string[];
+	saveMeasurement?: boolean;
 	solver: string;
 	server?: string;
 	seed: number;
-	resize: boolean;
+	resize?: boolean;
 	to: string;
 	engine?: 'auto' | 'gpu' | 'native' | 'wasm';
 	json?: boolean;
 }
 
-/** One reconstruction, from here or from a server. */
-interface Reconstructed {
-	name: string;
-	png: Uint8Array;
-	/** The simulated measurement as a file; null when measurements were given. */
-	measurement: Uint8Array | null;
-	psnr: number | null;
-	ssim: number | null;
-	residual: number;
-	steps: number;
-}
-
-interface Call {
-	input:
-		| { problem: Record<string, unknown>; images: { name: string; file: Uint8Array }[]; resize: boolean }
-		| { measurements: Uint8Array[] };
-	solver: Record<string, unknown>;
-	seed: number;
-	signal: AbortSignal;
-	progress: Progress;
-}
-
 export function invertCommand(): Command {
 	return declare(
 		'invert',
-		'Reconstructs images. With --problem the files are images: they are measured, reconstructed from the measurement\nalone, and compared. Without it they are measurement files, such as this command writes.',
+		'Reconstructs images. With --problem the files are images: they are measured, reconstructed from the\nmeasurement alone, and compared. With --measurement nothing but measurement files is needed, such as\n--save-measurement writes; images beside them are only compared with. docs/problems.md lists the problems.',
 		[
-			'rtil invert photo.jpg --checkpoint runs/demo/arms/rtil --problem inpainting:mask=random,ratio=0.25',
-			'rtil invert photo.jpg --server localhost:50051 --checkpoint demo/rtil --problem super-resolution:factor=4 --solver ilo',
-			'rtil invert photo.measurement --checkpoint runs/demo/arms/rtil --solver csgm:steps=500',
+			'rtil invert photo.jpg --resize --checkpoint runs/demo/arms/rtil --problem inpainting:mask=random,ratio=0.25',
+			"rtil invert photo.png --problem 'denoising:noise={kind: poisson, photons: 30}' --solver tv --save-measurement",
+			'rtil invert --measurement inverted/photo.measurement --checkpoint runs/demo/arms/rtil --solver csgm:steps=500',
+			'rtil invert photo.png --server localhost:50051 --checkpoint demo/rtil --problem super-resolution:factor=4',
 		],
 	)
-		.argument('<file...>', 'images, or measurement files')
+		.argument('[file...]', 'images (without --problem and --measurement: measurement files)')
 		.option('--checkpoint <where>', 'folder of a checkpoint or of an arm; with --server an id or RUN/ARM')
 		.option('--problem <spec>', 'KIND or KIND:key=value,…: how images are measured')
+		.addOption(
+			new Option('--measurement <file>', 'measurement file to invert; may be repeated').argParser(several),
+		)
+		.option('--save-measurement', 'write the measurement of each image beside its reconstruction, too')
 		.addOption(new Option('--solver <spec>', 'KIND or KIND:key=value,…').default('ilo'))
 		.option('--server <host:port>', 'invert at this gRPC server instead of here')
 		.addOption(
 			new Option('--seed <n>', 'of the measurement and the starts').default(0).argParser(wholeNumber(0)),
 		)
-		.option('--no-resize', 'refuse images of another size instead of cropping and scaling them')
+		.option('--resize', 'crop and scale images to what the checkpoint makes; else another size is refused')
 		.option('--to <dir>', 'folder for the reconstructions', 'inverted')
 		.addOption(engineOption())
 		.addOption(jsonOption())
 		.action(async (files: string[], options: InvertOptions) => {
-			const { problem, seed } = options;
-			if (!options.server && !options.checkpoint) {
-				throw new RtilError(
-					'INVALID_INPUT',
-					'An inversion here needs --checkpoint DIR',
-					'Or name a server with --server HOST:PORT.',
-				);
-			}
-			const contents = await Promise.all(files.map(readOrRefuse));
 			const solver = parseSpec(options.solver, '--solver');
-			const named = files.map((file, i) => ({ name: path.parse(file).name, file: contents[i]! }));
-			const input =
-				problem === undefined
-					? { measurements: contents }
-					: { problem: parseSpec(problem, '--problem'), images: named, resize: options.resize };
+			const input = await inputOf(files, options);
+			const about = await checked(input, solver, options);
 			const progress = showProgress();
 			await interruptible(async ({ signal }) => {
 				try {
-					const call: Call = { input, solver, seed, signal, progress };
+					const call: Call = { input, solver, seed: options.seed, signal, progress };
 					const results = options.server
-						? await atServer(options.server, options.checkpoint, call)
-						: await here(options, call);
+						? await invertAtServer(options.server, about.checkpoint, call)
+						: await invertHere(about.checkpoint, options.engine, call);
 					progress.stop();
-					await write(results, options);
+					await write(results, about, options);
 				} finally {
 					progress.stop();
 				}
@@ -96,86 +70,81 @@ export function invertCommand(): Command {
 		});
 }
 
-async function here({ checkpoint, engine }: InvertOptions, call: Call): Promise<Reconstructed[]> {
-	const { openEngine } = await import('../engine/index.ts');
-	const { InversionSession, invert, parseProblem, parseSolver } = await import('../inverter/index.ts');
-	const { findCheckpoint } = await import('./checkpoint.ts');
-	const { input, solver, seed, signal, progress } = call;
-	if ('problem' in input) parseProblem(input.problem, '--problem');
-	parseSolver(solver, '--solver');
-	const { dir } = await findCheckpoint(checkpoint!);
-	const session = new InversionSession(await openEngine(engine ? { engine } : {}));
-	const payload = { checkpoint: { dir }, input, solver, seed };
-	const emit = (event: { type: string; [field: string]: unknown }): void => {
-		if (event.type === 'progress') show(progress, event as unknown as Step);
-	};
-	return (await invert(session, payload, { signal, emit })).images;
-}
-
-async function atServer(
-	server: string,
-	checkpoint: string | undefined,
-	call: Call,
-): Promise<Reconstructed[]> {
-	const { invertRemote } = await import('../inverter/index.ts');
-	const { input, solver, seed, signal, progress } = call;
-	const results: Reconstructed[] = [];
-	const request = { input, solver, seed, signal, ...(checkpoint ? { checkpoint } : {}) };
-	for await (const { progress: step, reconstruction } of invertRemote(server, request)) {
-		if (step) show(progress, step);
-		if (!reconstruction) continue;
-		const { name, png, measurement, residual, steps, psnr, ssim } = reconstruction;
-		const file = measurement.length > 0 ? measurement : null;
-		results.push({ name, png, measurement: file, residual, steps, psnr: psnr ?? null, ssim: ssim ?? null });
+/** The files that the command line names, read, with the problem beside images. */
+async function inputOf(files: readonly string[], options: InvertOptions): Promise<Call['input']> {
+	const { problem, measurement, resize = false } = options;
+	if (problem !== undefined && measurement) {
+		throw new RtilError(
+			'INVALID_INPUT',
+			'A measurement file says its problem: give --measurement or --problem',
+		);
 	}
-	return results;
+	if (files.length === 0 && !measurement) throw expected('at least one file', 'rtil invert', undefined);
+	const images = await Promise.all(
+		files.map(async (file) => ({ name: path.parse(file).name, file: await readOrRefuse(file) })),
+	);
+	if (problem !== undefined) {
+		const twin = images.find(({ name }, i) => images.findIndex((other) => other.name === name) < i);
+		if (twin) throw expected('images of different names', 'rtil invert', `${twin.name} twice`);
+		const { withProblemFiles } = await import('../inverter/index.ts');
+		const spec = await withProblemFiles(parseSpec(problem, '--problem'), process.cwd(), '--problem');
+		return { problem: spec as Record<string, unknown>, images, resize };
+	}
+	if (!measurement) return { measurements: images.map(({ file }) => file) };
+	const measurements = await Promise.all(measurement.map(readOrRefuse));
+	return images.length > 0 ? { measurements, truth: images } : { measurements };
 }
 
-interface Step {
-	layer: string;
-	step: number;
-	steps: number;
-	residual: number[];
-	secondsLeft: number;
+/** What all results are of. */
+interface About {
+	problem: unknown;
+	solver: unknown;
+	/** Folder here; with a server as it was given. */
+	checkpoint: string | null;
+	seed: number;
 }
 
-function show(progress: Progress, { layer, step, steps, residual, secondsLeft }: Step): void {
-	const mean = residual.reduce((sum, value) => sum + value, 0) / residual.length;
-	progress.update({
-		bar: 'inversion',
-		value: step,
-		total: steps,
-		note: `${layer}  residual ${mean.toExponential(1)}`,
-		secondsLeft,
-	});
+/** Everything that can be refused without an engine; the descriptions with nothing left open. */
+async function checked(
+	input: Call['input'],
+	solver: Record<string, unknown>,
+	{ checkpoint, server, seed }: InvertOptions,
+): Promise<About> {
+	const { decodeMeasurement, parseProblem, parseSolver, requireNoPrior } = await import(
+		'../inverter/index.ts'
+	);
+	const { findCheckpoint } = await import('./checkpoint.ts');
+	const problem =
+		'problem' in input
+			? parseProblem(input.problem, '--problem')
+			: input.measurements.map((file, i) => decodeMeasurement(Buffer.from(file), `measurement ${i + 1}`))[0]!
+					.problem;
+	const spec = parseSolver(solver, '--solver');
+	const about = { problem, solver: { kind: spec.kind, preset: spec.preset, ...spec.options }, seed };
+	if (server) return { ...about, checkpoint: checkpoint ?? null };
+	if (checkpoint) return { ...about, checkpoint: (await findCheckpoint(checkpoint)).dir };
+	requireNoPrior(spec);
+	return { ...about, checkpoint: null };
 }
 
-async function write(results: readonly Reconstructed[], { to, json }: InvertOptions): Promise<void> {
+async function write(
+	results: readonly Reconstructed[],
+	about: About,
+	{ to, json, saveMeasurement }: InvertOptions,
+): Promise<void> {
 	const { writeWhole } = await import('../coordinator/index.ts');
 	const rows = [];
 	for (const { png, measurement, ...row } of results) {
-		const file = path.join(to, `${row.name}.png`);
+		// The name may come out of a file or from a server: it leads nowhere else.
+		const beside = path.join(to, path.basename(row.name));
+		const file = `${beside}.png`;
 		await writeWhole(file, png);
-		if (measurement) await writeWhole(path.join(to, `${row.name}.measurement`), measurement);
-		const { name, psnr, ssim, residual, steps } = row;
-		rows.push({ name, psnr, ssim, residual, steps, file });
+		const saved = saveMeasurement && measurement ? `${beside}.measurement` : null;
+		if (saved) await writeWhole(saved, measurement!);
+		rows.push({ ...row, file, measurement: saved, ...about });
 	}
-	if (json) return printJson(rows);
-	const number = (value: number | null, digits: number): string =>
-		value === null ? '–' : value.toFixed(digits);
-	print(
-		renderTable<(typeof rows)[number]>(
-			[
-				{ title: 'image', cell: ({ name }) => name },
-				{ title: 'PSNR dB', cell: ({ psnr }) => number(psnr, 2), align: 'right' },
-				{ title: 'SSIM', cell: ({ ssim }) => number(ssim, 3), align: 'right' },
-				{ title: 'residual', cell: ({ residual }) => residual.toExponential(2), align: 'right' },
-				{ title: 'steps', cell: ({ steps }) => String(steps), align: 'right' },
-				{ title: 'file', cell: ({ file }) => file },
-			],
-			rows,
-		),
-	);
+	if (json) printJson(rows);
+	else print(renderTable<(typeof rows)[number]>(resultColumns, rows));
 }
 
 async function readOrRefuse(file: string): Promise<Uint8Array> {

@@ -1,4 +1,5 @@
-// Values on a command line: a problem or a solver in short (`inpainting:mask=random,ratio=0.25`) or as a YAML mapping.
+// Values on a command line: a problem or a solver in short (`inpainting:mask=random,ratio=0.25`) or as a YAML mapping. A
+// value is YAML, too, so that lists and groups can stand in brackets: `noise={kind: poisson, photons: 30}`.
 import { InvalidArgumentError } from 'commander';
 import { parse } from 'yaml';
 import { RtilError } from '../errors/index.ts';
@@ -25,12 +26,33 @@ export function parseSpec(text: string, option: string): Record<string, unknown>
 	const [, kind, fields = ''] = /^([a-z][a-z0-9-]*)(?::(.*))?$/s.exec(text) ?? [];
 	if (!kind) throw refuse();
 	const spec: Record<string, unknown> = { kind };
-	for (const field of fields.split(',').filter(Boolean)) {
+	for (const field of splitFields(fields)) {
 		const at = field.indexOf('=');
 		if (at < 1) throw refuse();
-		spec[field.slice(0, at).trim()] = parse(field.slice(at + 1));
+		const value = field.slice(at + 1);
+		try {
+			spec[field.slice(0, at).trim()] = parse(value);
+		} catch (error) {
+			throw refuse(error);
+		}
 	}
 	return spec;
+}
+
+/** Parts between commas; those inside brackets, braces or quotes divide nothing. */
+function splitFields(text: string): string[] {
+	const fields = [''];
+	let depth = 0;
+	let quote = '';
+	for (const letter of text) {
+		if (quote) quote = letter === quote ? '' : quote;
+		else if (letter === '"' || letter === "'") quote = letter;
+		else if ('[{'.includes(letter)) depth++;
+		else if (']}'.includes(letter)) depth--;
+		if (letter === ',' && depth === 0 && !quote) fields.push('');
+		else fields[fields.length - 1] += letter;
+	}
+	return fields.filter((field) => field.trim() !== '');
 }
 
 /** Collects an option that may be given several times. */

@@ -6,10 +6,11 @@ import path from 'node:path';
 import { z } from 'zod';
 import { dataSpec } from '../data/index.ts';
 import { RtilError } from '../errors/index.ts';
-import { parseSolver, problemLevel, problemSchema, solvers } from '../inverter/index.ts';
+import { parseSolver, problemLevel, problemName, problemSchema, solvers } from '../inverter/index.ts';
 import { family, type Generator, generatorOf, glowOf, modelPresets } from '../models/index.ts';
 import { armConfigSchema, recipeOf } from '../trainer/index.ts';
 import { budgetSchema, parseMinutes } from './budget.ts';
+import { withFileForms, withFilesRead } from './problem-files.ts';
 import { checkSource, parseSource, type Source } from './source.ts';
 
 /** A solver by its kind, a preset, and options that override it; complete when resolved. */
@@ -106,7 +107,9 @@ export async function loadExperiment(file: string, overrides: ExperimentOverride
 			{ cause },
 		);
 	}
-	return parseExperiment(text, { name: file, folder: path.dirname(file), overrides });
+	const folder = path.dirname(file);
+	const source = await withFilesRead(parseSource(text, file), folder);
+	return completed(source, folder, overrides);
 }
 
 export interface ParseOptions {
@@ -117,9 +120,15 @@ export interface ParseOptions {
 	overrides?: ExperimentOverrides;
 }
 
-/** The experiment that a YAML text describes; throws INVALID_INPUT with file, line and column. */
+/**
+ * The experiment that a YAML text describes, where problems name no files; throws INVALID_INPUT with file, line and
+ * column.
+ */
 export function parseExperiment(text: string, { name, folder, overrides = {} }: ParseOptions): Experiment {
-	const source = parseSource(text, name);
+	return completed(parseSource(text, name), folder, overrides);
+}
+
+function completed(source: Source, folder: string, overrides: ExperimentOverrides): Experiment {
 	const full = inFull(source.value, folder, overrides);
 	const relocated = withShortForms(source);
 	const experiment = checkSource(experimentSchema, relocated, full, experimentJsonSchema);
@@ -166,6 +175,7 @@ export function experimentJsonSchema(): Record<string, unknown> {
 		anyOf: [{ type: 'string', pattern: '^[0-9.]+ ?(s|m|min|h|d)$' }, properties.budget!],
 	};
 	const evaluation = properties.evaluation!.properties as Record<string, JsonObject>;
+	evaluation.problems!.items = withFileForms(evaluation.problems!.items as JsonObject);
 	for (const list of ['problems', 'solvers']) {
 		evaluation[list]!.items = { anyOf: [{ type: 'string' }, evaluation[list]!.items as JsonObject] };
 	}
@@ -338,12 +348,15 @@ function checkTogether(experiment: Experiment, source: Source): void {
 			`test.resolution is ${test!.resolution}, but SSIM needs at least ${leastForSsim} pixels a side; leave evaluation out to train only`,
 		);
 	}
-	const problems = duplicate(evaluation.problems, (problem) => `${problem.kind} ${problemLevel(problem)}`);
+	const problems = duplicate(
+		evaluation.problems,
+		(problem) => `${problemName(problem)} ${problemLevel(problem)}`,
+	);
 	if (problems) {
 		const [a, b] = problems;
 		refuse(
 			['evaluation', 'problems', b],
-			`problems[${a}] and problems[${b}] are both ${evaluation.problems[b]!.kind} at level ${problemLevel(evaluation.problems[b]!)}; one of each kind and level`,
+			`problems[${a}] and problems[${b}] are both ${problemName(evaluation.problems[b]!)} at level ${problemLevel(evaluation.problems[b]!)}; one of each kind and level`,
 		);
 	}
 	const solvers = duplicate(evaluation.solvers, (solver) => solver.kind);

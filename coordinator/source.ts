@@ -194,7 +194,7 @@ function allowedBy(issue: Issue): string {
 		case 'invalid_key':
 			return issue.issues[0] ? allowedBy(issue.issues[0]) : 'a valid key';
 		default:
-			return issue.message;
+			return issue.message.replace(/^expected /, '');
 	}
 }
 

@@ -5,7 +5,7 @@ import type { HostTensor } from '../engine/index.ts';
 import { psnr, type ResultRow, ssim } from '../metrics/index.ts';
 import { parse } from './border.ts';
 import type { Prior } from './prior.ts';
-import { measure, measurementPicture, parseProblem, problemLevel } from './problems/index.ts';
+import { measure, measurementPicture, parseProblem, problemLevel, problemName } from './problems/index.ts';
 import { type InversionSession, requireSize } from './session.ts';
 import { type Progress, parseSolver } from './solvers/index.ts';
 
@@ -71,7 +71,12 @@ export async function evaluate(
 	const { indices } = job.images;
 	const parts = evenly(indices, job.batch ?? DEFAULT_BATCH);
 	const total = indices.length * job.seeds.length;
-	const about = { arm: job.arm, solver: solver.kind, problem: problem.kind, level: problemLevel(problem) };
+	const about = {
+		arm: job.arm,
+		solver: solver.kind,
+		problem: problemName(problem),
+		level: problemLevel(problem),
+	};
 	const rows: ResultRow[] = [];
 	const shown: Record<'truth' | 'measurement' | 'reconstruction', HostTensor[]> = {
 		truth: [],

@@ -1,9 +1,9 @@
 // The calls behind the gRPC service, in the worker: invert images or measurements, and sample.
 import { z } from 'zod';
-import { decodeImage, encodePng, imageGrid, splitBatch } from '../data/index.ts';
+import { decodeImage, encodePng, type Image, imageGrid, splitBatch } from '../data/index.ts';
 import type { HostTensor } from '../engine/index.ts';
 import { stream } from '../engine/index.ts';
-import { expected } from '../errors/index.ts';
+import { expected, RtilError } from '../errors/index.ts';
 import { psnr, ssim } from '../metrics/index.ts';
 import { parse } from './border.ts';
 import { inRange } from './evaluate.ts';
@@ -14,9 +14,10 @@ import {
 	joinMeasurements,
 	type Measurements,
 	measure,
+	type ProblemSpec,
 	parseProblem,
 } from './problems/index.ts';
-import { type InversionSession, requireSize, stackImages } from './session.ts';
+import { type InversionSession, requireNoPrior, requireServed, requireSize, stackImages } from './session.ts';
 import { parseSolver, type StopReason } from './solvers/index.ts';
 import { renderImages } from './statistics.ts';
 
@@ -27,19 +28,26 @@ const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expe
 const seed = z.int().min(0);
 const checkpoint = z.looseObject({ dir: z.string() });
 
+const images = z
+	.array(z.strictObject({ name: z.string().min(1), file: bytes }))
+	.min(1)
+	.max(MOST_IMAGES);
+
 const invertSchema = z.strictObject({
-	checkpoint,
+	/** Absent: for solvers that need no prior. */
+	checkpoint: checkpoint.optional(),
 	input: z.union([
 		z.strictObject({
 			problem: z.unknown(),
-			images: z
-				.array(z.strictObject({ name: z.string().min(1), file: bytes }))
-				.min(1)
-				.max(MOST_IMAGES),
+			images,
 			/** Crop to the centre and resize to what the generator makes; else another size is refused. */
 			resize: z.boolean(),
 		}),
-		z.strictObject({ measurements: z.array(bytes).min(1).max(MOST_IMAGES) }),
+		z.strictObject({
+			measurements: z.array(bytes).min(1).max(MOST_IMAGES),
+			/** Of the measured images, in their order: only to compare with. */
+			truth: images.optional(),
+		}),
 	]),
 	solver: z.unknown(),
 	seed,
@@ -94,35 +102,87 @@ export interface CallContext {
 }
 
 type Input = z.output<typeof invertSchema>['input'];
+type Images = z.output<typeof images>;
+
+/** What is asked for, as far as it is known without any work on images. */
+function described(input: Input): { problem: ProblemSpec; given: Measurements | null } {
+	if (!('measurements' in input)) return { problem: parseProblem(input.problem), given: null };
+	const list = input.measurements.map((file, i) =>
+		decodeMeasurement(Buffer.from(file), `measurement ${i + 1}`),
+	);
+	const given = joinMeasurements(list);
+	return { problem: given.problem, given };
+}
+
+/** Image files as a batch of one size. */
+async function decodeAll(
+	files: Images,
+	size: { width: number; height: number } | null,
+	check: (image: Image) => void,
+): Promise<HostTensor> {
+	const decoded = await Promise.all(
+		files.map(async ({ name, file }) => {
+			const image = await decodeImage(Buffer.from(file), { ...size, channels: 3 });
+			check(image);
+			return { name, image };
+		}),
+	);
+	const first = decoded[0]!.image;
+	for (const { name, image } of decoded) {
+		if (image.width === first.width && image.height === first.height) continue;
+		const wanted = `images of one size, ${first.width} × ${first.height}`;
+		throw expected(wanted, name, `${image.width} × ${image.height}`, 'Invert them one after the other.');
+	}
+	return stackImages(decoded.map(({ image }) => image));
+}
+
+/** Simulated measurements of images, which are then the truth. */
+async function simulate(
+	session: InversionSession,
+	prior: Prior | null,
+	problem: ProblemSpec,
+	{ images: files, resize }: Extract<Input, { problem: unknown }>,
+	measurementSeed: number,
+): Promise<{ measurements: Measurements; truth: HostTensor }> {
+	if (resize && !prior) {
+		throw new RtilError(
+			'INVALID_INPUT',
+			'Images are resized to what a checkpoint makes, but there is none.',
+			'Give a checkpoint, or images of the size you want.',
+		);
+	}
+	const side = prior?.generator.resolution;
+	const truth = await decodeAll(files, resize ? { width: side!, height: side! } : null, (image) => {
+		if (prior) requireSize(prior, image.height, image.width, image.channels);
+	});
+	const keys = files.map(({ name }) => ({ seed: measurementSeed, image: name }));
+	return { measurements: measure(session.operators, problem, truth, keys), truth };
+}
+
+/** The images that measurements given are of, only to compare with. */
+function truthOf({ image, keys }: Measurements, files: Images): Promise<HostTensor> {
+	if (files.length !== keys.length) throw expected(`${keys.length} images`, 'the truth', files.length);
+	return decodeAll(files, null, ({ height, width, channels }) => {
+		if (height === image.height && width === image.width && channels === image.channels) return;
+		throw expected(
+			`an image of ${image.width} × ${image.height} in ${image.channels} channels`,
+			'the truth',
+			`${width} × ${height} in ${channels}`,
+		);
+	});
+}
 
 async function takeIn(
 	session: InversionSession,
-	prior: Prior,
+	prior: Prior | null,
+	{ problem, given }: ReturnType<typeof described>,
 	input: Input,
 	measurementSeed: number,
 ): Promise<{ measurements: Measurements; truth: HostTensor | null }> {
-	if ('measurements' in input) {
-		const list = input.measurements.map((file, i) =>
-			decodeMeasurement(Buffer.from(file), `measurement ${i + 1}`),
-		);
-		const measurements = joinMeasurements(list);
-		const { height, width, channels } = measurements.image;
-		requireSize(prior, height, width, channels);
-		return { measurements, truth: null };
-	}
-	const problem = parseProblem(input.problem);
-	const { resolution } = prior.generator;
-	const images = await Promise.all(
-		input.images.map(async ({ file }) => {
-			const size = input.resize ? { width: resolution, height: resolution } : {};
-			const image = await decodeImage(Buffer.from(file), { ...size, channels: 3 });
-			requireSize(prior, image.height, image.width, image.channels);
-			return image;
-		}),
-	);
-	const truth = stackImages(images);
-	const keys = input.images.map(({ name }) => ({ seed: measurementSeed, image: name }));
-	return { measurements: measure(session.operators, problem, truth, keys), truth };
+	if (!('measurements' in input)) return simulate(session, prior, problem, input, measurementSeed);
+	const { height, width, channels } = given!.image;
+	if (prior) requireSize(prior, height, width, channels);
+	return { measurements: given!, truth: input.truth ? await truthOf(given!, input.truth) : null };
 }
 
 /** Inverts a batch; progress and previews are emitted. */
@@ -132,12 +192,15 @@ export async function invert(
 	context: CallContext,
 ): Promise<InvertResult> {
 	const call = parse(invertSchema, payload, 'invert');
-	parseSolver(call.solver);
+	const solver = parseSolver(call.solver);
+	const asked = described(call.input);
+	if (!call.checkpoint) requireNoPrior(solver);
 	const now = context.now ?? (() => performance.now());
 	const limit = call.timeLimitSeconds;
 	const deadline = limit === undefined ? {} : { deadline: now() + 1000 * limit };
-	const prior = await session.prior(call.checkpoint.dir);
-	const { measurements, truth } = await takeIn(session, prior, call.input, call.seed);
+	const prior = call.checkpoint ? await session.prior(call.checkpoint.dir) : null;
+	requireServed(solver, prior, asked.problem);
+	const { measurements, truth } = await takeIn(session, prior, asked, call.input, call.seed);
 	const previews: Promise<void>[] = [];
 	const result = await session.solve(prior, measurements, call.solver, {
 		seed: call.seed,
@@ -159,7 +222,7 @@ export async function invert(
 	const quality = truth && psnr(truth, clipped);
 	const similarity = truth && ssim(truth, clipped);
 	const parts = splitBatch(result.images.data, sizeOf(result.images));
-	const images = await Promise.all(
+	const inverted = await Promise.all(
 		parts.map(
 			async ({ data, ...size }, i): Promise<InvertedImage> => ({
 				name: measurements.keys[i]!.image,
@@ -173,11 +236,11 @@ export async function invert(
 				psnr: quality?.[i] ?? null,
 				ssim: similarity?.[i] ?? null,
 				oraclePsnr: result.oraclePsnr?.[i] ?? null,
-				measurement: truth && new Uint8Array(encodeMeasurement(measurements, i)),
+				measurement: asked.given ? null : new Uint8Array(encodeMeasurement(measurements, i)),
 			}),
 		),
 	);
-	return { images, selectedBy: result.selectedBy, seconds: result.seconds };
+	return { images: inverted, selectedBy: result.selectedBy, seconds: result.seconds };
 }
 
 function sizeOf({ shape }: HostTensor): { height: number; width: number; channels: number } {

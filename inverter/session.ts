@@ -3,13 +3,14 @@ import type { Engine, HostTensor } from '../engine/index.ts';
 import { RtilError } from '../errors/index.ts';
 import { loadPrior } from './checkpoint.ts';
 import type { Prior } from './prior.ts';
-import { type Measurements, OperatorPrograms } from './problems/index.ts';
+import { type Measurements, OperatorPrograms, type ProblemSpec } from './problems/index.ts';
 import {
 	ProgramCache,
 	type Progress,
 	parseSolver,
 	type Reconstruction,
 	type SolveContext,
+	type SolverSpec,
 	solverFor,
 	solvers,
 } from './solvers/index.ts';
@@ -48,16 +49,8 @@ export class InversionSession {
 	): Promise<Reconstruction> {
 		const spec = parseSolver(solver);
 		const { onProgress, ...rest } = context;
+		requireServed(spec, prior, measurements.problem);
 		const chosen = solverFor(spec);
-		if (!prior && chosen.needs !== 'nothing') {
-			const without = solvers.filter(({ needs }) => needs === 'nothing').map(({ kind }) => kind);
-			throw new RtilError(
-				'MISMATCH',
-				`The solver ${spec.kind} needs a prior.`,
-				`Give a checkpoint, or take one of ${without.join(', ')}.`,
-			);
-		}
-		chosen.check(prior, spec.options, measurements.problem);
 		const whole = { ...rest, engine: this.engine, programs: this.#programs };
 		const run = chosen.solve(prior, measurements, spec.options, whole);
 		for (;;) {
@@ -74,6 +67,23 @@ export class InversionSession {
 	}
 }
 
+/** Throws MISMATCH when the solver looks for a prior. */
+export function requireNoPrior(solver: SolverSpec): void {
+	if (solverFor(solver).needs === 'nothing') return;
+	const without = solvers.filter(({ needs }) => needs === 'nothing').map(({ kind }) => kind);
+	throw new RtilError(
+		'MISMATCH',
+		`The solver ${solver.kind} needs a prior.`,
+		`Give a checkpoint, or take one of ${without.join(', ')}.`,
+	);
+}
+
+/** Throws MISMATCH when the solver cannot serve the problem with the prior, or needs one and there is none. */
+export function requireServed(solver: SolverSpec, prior: Prior | null, problem: ProblemSpec): void {
+	if (!prior) requireNoPrior(solver);
+	solverFor(solver).check(prior, solver.options, problem);
+}
+
 /** Throws MISMATCH unless images are what the generator makes. */
 export function requireSize(prior: Prior, height: number, width: number, channels: number): void {
 	const { resolution } = prior.generator;
@@ -85,7 +95,7 @@ function sizeMismatch(resolution: number, height: number, width: number, channel
 	return new RtilError(
 		'MISMATCH',
 		`The checkpoint makes images of ${resolution} × ${resolution} in 3 channels, but one is ${width} × ${height} in ${channels}.`,
-		'Ask for resizing, or give a checkpoint of that size.',
+		'Ask for resizing (--resize), or give a checkpoint of that size.',
 	);
 }
 

@@ -79,18 +79,18 @@ export function solverName(solver: string): string {
 	return /^(l-)?[a-z]{2,5}$/.test(solver) ? solver.toUpperCase() : solver;
 }
 
-/** `compressed sensing, 25 %`, `super-resolution ×4`. */
+/** `compressed sensing, 25 %`, `inpainting half, 50 %`, `super-resolution ×4`. */
 export function problemName({ problem, level }: Pick<ResultRow, 'problem' | 'level'>): string {
 	return `${problemKind(problem)}${levelName(problem, level)}`;
 }
 
 export function problemKind(problem: string): string {
-	return problem === 'super-resolution' ? problem : problem.replaceAll('-', ' ');
+	return problem.replaceAll(/(?<!super)-/g, ' ');
 }
 
 function levelName(problem: string, level: number): string {
-	if (problem === 'super-resolution') return ` ×${level}`;
-	const isFraction = problem === 'compressed-sensing' || problem === 'inpainting';
+	if (problem.startsWith('super-resolution')) return ` ×${level}`;
+	const isFraction = /^(compressed-sensing|inpainting)/.test(problem);
 	return isFraction && level > 0 && level <= 1
 		? `, ${Number((100 * level).toPrecision(3))}\u00a0%`
 		: `, ${level}`;

@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import { RtilError } from '../../errors/index.ts';
 import type { Prior } from '../prior.ts';
-import { type Measurements, type ProblemSpec, pixels } from '../problems/index.ts';
+import { isNoisy, type Measurements, type ProblemSpec, pixels } from '../problems/index.ts';
 import type { Progress, Reconstruction, SolveContext, Solver, StopReason } from '../solvers/solver.ts';
 import { bm3d as denoise } from './bm3d.ts';
 import { directResult, imageShape, residuals, servesOnly } from './direct.ts';
@@ -11,30 +11,29 @@ import { directResult, imageShape, residuals, servesOnly } from './direct.ts';
 const schema = z.strictObject({
 	/** 1: the hard-thresholded estimate alone. */
 	stages: z.union([z.literal(1), z.literal(2)]),
-	/** Deviation of the noise in units of [−1, 1]; absent: as the problem says. */
+	/** Deviation of the noise in units of [−1, 1]; absent: as the measurement says. */
 	sigma: z.number().positive().max(10).optional(),
 });
 
 type Options = z.output<typeof schema>;
 
-function sigmaOf(options: Options, problem: ProblemSpec): number {
+function check(_prior: Prior | null, options: Options, problem: ProblemSpec): void {
 	servesOnly('bm3d', ['denoising', 'identity'], problem);
-	const sigma = options.sigma ?? (problem.noise?.kind === 'gaussian' ? problem.noise.sigma : undefined);
-	if (sigma !== undefined) return sigma;
+	if (options.sigma !== undefined || isNoisy(problem.noise)) return;
 	throw new RtilError(
 		'MISMATCH',
-		'BM3D needs the noise level, but the problem has no Gaussian noise.',
+		'BM3D needs the noise level, but the problem has no noise.',
 		'Add `noise: {kind: gaussian, sigma: …}` to the problem, or `sigma` to the solver.',
 	);
 }
 
 async function* solve(
-	_prior: Prior | null,
+	prior: Prior | null,
 	measurements: Measurements,
 	options: Options,
 	context: SolveContext,
 ): AsyncGenerator<Progress, Reconstruction> {
-	const sigma = sigmaOf(options, measurements.problem);
+	check(prior, options, measurements.problem);
 	const { image, y, keys } = measurements;
 	const each = pixels(image);
 	const now = context.now ?? (() => performance.now());
@@ -49,6 +48,7 @@ async function* solve(
 			break;
 		}
 		const noisy = { ...image, data: y.data.subarray(i * each, (i + 1) * each) };
+		const sigma = options.sigma ?? measurements.sigma![i]!;
 		data.set(denoise(noisy, sigma, options.stages), i * each);
 		reasons.push('steps');
 		const seconds = (now() - startedAt) / 1000;
@@ -79,6 +79,6 @@ export const bm3d: Solver<typeof schema, Prior | null> = {
 	needs: 'nothing',
 	schema,
 	presets: { paper: { stages: 2 } },
-	check: (_prior, options, problem) => void sigmaOf(options, problem),
+	check,
 	solve,
 };

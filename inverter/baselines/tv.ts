@@ -1,7 +1,7 @@
 // Total variation: min_x ½ ‖Ax − y‖² + λ Σ_pixels ‖∇x‖ over images in [−1, 1] (Rudin, Osher, Fatemi 1992; the gradients of
 // all channels of a pixel together), by the primal-dual method of Chambolle and Pock (2011, Algorithm 1) with both terms
 // dualised, so that any operator with an adjoint serves. Step sizes per image, from its own ‖A‖ by power iteration.
-// λ grows with the noise level that the problem states; nothing is tuned by a truth.
+// λ grows with the noise level that the measurement states; nothing is tuned by a truth.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
@@ -69,7 +69,8 @@ function compile(
 	measurements: Measurements,
 ): Program<Record<string, ProgramFunction>> {
 	const operator = operatorFor(measurements.problem);
-	const { image } = measurements;
+	const { image, keys } = measurements;
+	const lambdas = { lambda: [keys.length, 1] };
 	const apply = (state: TensorMap, x: tf.Tensor): tf.Tensor =>
 		operator.apply(below(state, 'op.'), x as tf.Tensor4D);
 	const adjoint = (state: TensorMap, p: tf.Tensor): tf.Tensor4D =>
@@ -92,7 +93,7 @@ function compile(
 				},
 			},
 			step: {
-				inputs: { lambda: [1] },
+				inputs: lambdas,
 				run(state, { lambda }) {
 					const { x, ahead, p, q, y, step } = state as Record<string, tf.Tensor4D>;
 					const sigma = tf.div(step!, BALANCE);
@@ -100,7 +101,10 @@ function compile(
 					const misfit = tf.sub(apply(state, ahead!), y!);
 					const nextP = tf.div(tf.add(p!, tf.mul(misfit, spread(sigma, p!))), tf.add(spread(sigma, p!), 1));
 					const tried = tf.add(q!, tf.mul(gradient(ahead!), spread(sigma, q!)));
-					const nextQ = tf.div(tried, tf.maximum(tf.div(lengths(tried), lambda!), 1)) as tf.Tensor4D;
+					const nextQ = tf.div(
+						tried,
+						tf.maximum(tf.div(lengths(tried), spread(lambda!, tried)), 1),
+					) as tf.Tensor4D;
 					const slope = tf.add(adjoint(state, nextP), gradientAdjoint(nextQ));
 					const nextX = tf.clipByValue(tf.sub(x!, tf.mul(slope, spread(tau, x!))), -1, 1);
 					return {
@@ -111,7 +115,7 @@ function compile(
 			},
 			/** Objective and ‖Ax − y‖² / ‖y‖² of each image, [N, 2]. */
 			report: {
-				inputs: { lambda: [1] },
+				inputs: lambdas,
 				run(state, { lambda }) {
 					const { x, y } = state as Record<string, tf.Tensor4D>;
 					const error = perImage(tf.square(tf.sub(apply(state, x!), y!)));
@@ -155,10 +159,9 @@ async function* solve(
 	options: Options,
 	context: SolveContext,
 ): AsyncGenerator<Progress, Reconstruction> {
-	const { keys, problem } = measurements;
+	const { keys, sigma } = measurements;
 	const { steps, weight, weightOfNoise } = options;
-	const noise = problem.noise?.kind === 'gaussian' ? problem.noise.sigma : 0;
-	const lambda = Float32Array.of(weight + weightOfNoise * noise);
+	const lambda = Float32Array.from(keys, (_, i) => weight + weightOfNoise * (sigma?.[i] ?? 0));
 	const now = context.now ?? (() => performance.now());
 	const startedAt = now();
 	const every = context.progressEvery ?? 10;

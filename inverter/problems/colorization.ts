@@ -2,7 +2,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { expected } from '../../errors/index.ts';
-import { noiseField, type Operator } from './operator.ts';
+import { noiseField } from './noise.ts';
+import type { Operator } from './operator.ts';
 
 /** Weights of red, green and blue. */
 const greys = {
@@ -13,7 +14,10 @@ const greys = {
 
 const schema = z.strictObject({
 	kind: z.literal('colorization'),
-	grey: z.enum(['itu601', 'itu709', 'mean']).default('itu601'),
+	grey: z
+		.enum(['itu601', 'itu709', 'mean'])
+		.default('itu601')
+		.describe('Weights of red, green and blue: ITU-R BT.601, BT.709, or equal.'),
 	...noiseField,
 });
 
@@ -21,6 +25,7 @@ export const colorization: Operator<typeof schema> = {
 	kind: 'colorization',
 	summary: 'colours from the grey image (grey: itu601, itu709 or mean)',
 	schema,
+	examples: [{ kind: 'colorization' }],
 	level: () => 1,
 	check(_spec, { channels }) {
 		if (channels !== 3) throw expected('an image of 3 channels', 'colorization', channels);

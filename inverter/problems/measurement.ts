@@ -3,9 +3,9 @@
 import { z } from 'zod';
 import { decodeSafetensors, encodeSafetensors, readSafetensorsHeader } from '../../checkpoints/index.ts';
 import type { HostTensor, HostTensors } from '../../engine/index.ts';
-import { stream } from '../../engine/index.ts';
 import { expected, RtilError } from '../../errors/index.ts';
 import { parse } from '../border.ts';
+import { addNoise, statedDeviation } from './noise.ts';
 import { type ImageShape, type MeasurementKey, pixels } from './operator.ts';
 import type { OperatorPrograms } from './programs.ts';
 import { operatorFor, type ProblemSpec, parseProblem } from './registry.ts';
@@ -22,6 +22,11 @@ export interface Measurements {
 	y: HostTensor;
 	/** Like y: 1 where measured. */
 	support: HostTensor;
+	/**
+	 * Root mean square deviation of the noise of each image over what is measured: stated (Gaussian), resolved from the
+	 * clean measurement (signal-to-noise ratio), or expected from the measured values (Poisson). Null: no noise stated.
+	 */
+	sigma: readonly number[] | null;
 }
 
 /** One image's measurement on its own: what a file holds. */
@@ -31,6 +36,8 @@ export interface Measurement {
 	key: MeasurementKey;
 	/** The measured values, in the order of the measurement's elements. */
 	values: Float32Array;
+	/** As of `Measurements`. */
+	sigma: number | null;
 }
 
 function frame(problem: ProblemSpec, image: ImageShape, keys: readonly MeasurementKey[]) {
@@ -65,32 +72,36 @@ export function measure(
 	}
 	const { shape, ...rest } = frame(problem, { height, width, channels }, keys);
 	const y = { shape, data: programs.apply(problem, rest.parameters, images).data.slice() };
-	if (problem.noise?.kind === 'gaussian') {
-		const { sigma } = problem.noise;
-		const each = y.data.length / N;
-		keys.forEach(({ seed, image }, i) => {
-			const noise = stream(seed, `noise/${image}`).normals(0, each);
-			for (let k = 0; k < each; k++)
-				y.data[i * each + k]! += sigma * noise[k]! * rest.support.data[i * each + k]!;
-		});
-	}
-	return { ...rest, y };
+	const part = partOf(y.data.length / N);
+	const sigma = keys.map((key, i) =>
+		addNoise(problem.noise, key, part(y.data, i), part(rest.support.data, i)),
+	);
+	return { ...rest, y, sigma: allKnown(sigma) };
 }
+
+/** Row i of values that are `each` a row, as a view. */
+const partOf =
+	(each: number) =>
+	(data: Float32Array, i: number): Float32Array =>
+		data.subarray(i * each, (i + 1) * each);
+
+const allKnown = (sigma: readonly (number | null)[]): number[] | null =>
+	sigma.every((value) => value !== null) ? [...sigma] : null;
 
 /** The measured values of one image of a batch. */
 function measuredValues({ y, support, keys }: Measurements, index: number): Float32Array {
-	const each = y.data.length / keys.length;
-	const [values, where] = [y.data, support.data].map((data) =>
-		data.subarray(index * each, (index + 1) * each),
-	);
-	return values!.filter((_, k) => where![k] === 1);
+	const part = partOf(y.data.length / keys.length);
+	const where = part(support.data, index);
+	return part(y.data, index).filter((_, k) => where[k] === 1);
 }
 
 /** Measurement `index` of a batch as the bytes of a file. */
 export function encodeMeasurement(measurements: Measurements, index: number): Buffer {
-	const { problem, image, keys } = measurements;
+	const { problem, image, keys, sigma } = measurements;
 	const values = measuredValues(measurements, index);
-	const about = { problem, image, key: keys[index] };
+	// Any other noise is told by the problem and the values.
+	const resolved = problem.noise?.kind === 'snr' ? { sigma: sigma![index] } : {};
+	const about = { problem, image, key: keys[index], ...resolved };
 	return encodeSafetensors(
 		{ y: { shape: [values.length], data: values } },
 		{ format: 'rtil.measurement', version: '1', measurement: JSON.stringify(about) },
@@ -103,6 +114,7 @@ const aboutSchema = z.strictObject({
 	problem: z.unknown(),
 	image: z.strictObject({ height: side, width: side, channels: z.union([z.literal(1), z.literal(3)]) }),
 	key: z.strictObject({ seed: z.int().min(0), image: z.string().max(1024) }),
+	sigma: z.number().min(0).optional(),
 });
 
 /** A measurement from the bytes of a file; throws CORRUPT or INVALID_INPUT naming `place`. */
@@ -120,7 +132,9 @@ export function decodeMeasurement(file: Buffer, place = 'measurement file'): Mea
 	const about = parse(aboutSchema, json, place);
 	const values = decodeSafetensors(file, place).y?.data;
 	if (!values) throw new RtilError('CORRUPT', `${place} holds no tensor "y".`, 'Make the measurement again.');
-	return { ...about, problem: parseProblem(about.problem, `${place}: problem`), values };
+	const problem = parseProblem(about.problem, `${place}: problem`);
+	const sigma = about.sigma ?? statedDeviation(problem.noise, values);
+	return { ...about, problem, values, sigma };
 }
 
 /** Measurements of one problem and image shape as a batch; throws MISMATCH when they do not fit together. */
@@ -150,7 +164,7 @@ export function joinMeasurements(list: readonly Measurement[]): Measurements {
 		const bad = values.find((value) => !Number.isFinite(value));
 		if (bad !== undefined) throw expected('finite values', `the measurement of ${key.image}`, bad);
 	});
-	return { ...rest, y };
+	return { ...rest, y, sigma: allKnown(list.map(({ sigma }) => sigma)) };
 }
 
 /** The same images of a batch in another order or number, as a batch of its own. */
@@ -162,6 +176,7 @@ export function selectMeasurements(measurements: Measurements, indices: readonly
 			image,
 			key: measurements.keys[index]!,
 			values: measuredValues(measurements, index),
+			sigma: measurements.sigma?.[index] ?? null,
 		})),
 	);
 }

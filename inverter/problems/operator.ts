@@ -1,8 +1,8 @@
-// The contract of a forward operator. Members are in the registry (index.ts); tests/inverter/operators.test.ts holds
+// The contract of a forward operator. Members are in the registry (registry.ts); tests/inverter/operators.test.ts holds
 // every one of them to the same laws: linear, adjoint, gradient equals adjoint, recreated by its description, and one
 // image's measurement independent of the batch.
 import type * as tf from '@tensorflow/tfjs-core';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { HostTensor, HostTensors, TensorMap } from '../../engine/index.ts';
 import { expected } from '../../errors/index.ts';
 
@@ -34,8 +34,12 @@ export interface Operator<Schema extends ProblemSchema = ProblemSchema, S = z.ou
 	readonly summary: string;
 	/** Accepts the description of a problem of this kind; unknown keys are refused. */
 	readonly schema: Schema;
+	/** Descriptions for the reference page; the first is the usual one. */
+	readonly examples: readonly z.input<Schema>[];
 	/** The strength that a table sorts by: observed fraction, factor, size, σ. */
 	level(spec: S): number;
+	/** The mask, kernel or filter, where it is not the usual one: tells problems of one kind apart. */
+	variant?(spec: S): string | undefined;
 	/** Throws INVALID_INPUT when the operator cannot act on images of this shape. */
 	check?(spec: S, image: ImageShape): void;
 	/** Shape of one image's measurement. */
@@ -43,30 +47,15 @@ export interface Operator<Schema extends ProblemSchema = ProblemSchema, S = z.ou
 	/** Per-image parameters lead with the batch, N = `keys.length`; the others are shared by it. */
 	parameters(spec: S, image: ImageShape, keys: readonly MeasurementKey[]): HostTensors;
 	/**
-	 * Where the measurement is defined, [N, …]: 1 where measured, 0 elsewhere; absent: everywhere. `apply` gives 0 where
-	 * nothing is measured.
+	 * Where the measurement is defined, [N, …]: 1 where measured, 0 elsewhere; absent or undefined: everywhere. `apply`
+	 * gives 0 where nothing is measured.
 	 */
-	support?(parameters: HostTensors): HostTensor;
+	support?(parameters: HostTensors): HostTensor | undefined;
 	/** A x: [N, H, W, C] → [N, …measurement]. */
 	apply(parameters: TensorMap, x: tf.Tensor4D): tf.Tensor;
 	/** Aᵀ y: [N, …measurement] → [N, H, W, C]. */
 	adjoint(parameters: TensorMap, y: tf.Tensor, image: ImageShape): tf.Tensor4D;
 }
-
-/** Noise added to what is measured, in the units of the measurement of an image in [−1, 1]. */
-export const noiseSchema = z.discriminatedUnion('kind', [
-	z.strictObject({ kind: z.literal('none') }),
-	z.strictObject({
-		kind: z.literal('gaussian'),
-		/** Standard deviation; 25 grey levels of 255 are 2 · 25 / 255. */
-		sigma: z.number().positive().max(10),
-	}),
-]);
-
-export type Noise = z.infer<typeof noiseSchema>;
-
-/** Every problem may have noise; absent: none. */
-export const noiseField = { noise: noiseSchema.optional() };
 
 export const pixels = ({ height, width, channels }: ImageShape): number => height * width * channels;
 
@@ -89,4 +78,13 @@ export function atLeast(side: number, what: string, { height, width }: ImageShap
 	if (Math.min(height, width) < side) {
 		throw expected(`an image of at least ${side} × ${side} pixels`, what, `${width} × ${height}`);
 	}
+}
+
+/** Kind and variant: `inpainting-eyes`. */
+export function nameOf<S>(
+	{ kind, variant }: { kind: string; variant?(spec: S): string | undefined },
+	spec: S,
+): string {
+	const apart = variant?.(spec);
+	return apart ? `${kind}-${apart}` : kind;
 }

@@ -1,13 +1,14 @@
-// The registry: every operator, and the schema that accepts the description of any of them.
+// The registry: every kind of problem, the schema that accepts the description of any of them, and the operator of one.
 import { z } from 'zod';
 import { expected } from '../../errors/index.ts';
 import { parse } from '../border.ts';
 import { colorization } from './colorization.ts';
+import { composed, composition } from './composition.ts';
 import { compressedSensing } from './compressed-sensing.ts';
 import { deblurring } from './deblurring.ts';
 import { denoising, identity } from './identity.ts';
 import { inpainting } from './inpainting.ts';
-import type { Operator } from './operator.ts';
+import { nameOf, type Operator } from './operator.ts';
 import { superResolution } from './super-resolution.ts';
 
 /** Description of a problem as JSON: a `kind`, the operator's own fields, and `noise`. */
@@ -19,6 +20,7 @@ export const problemSchema = z.discriminatedUnion('kind', [
 	denoising.schema,
 	colorization.schema,
 	identity.schema,
+	composition.schema,
 ]);
 
 /** A problem after defaults: with an image's shape and a measurement key it recreates the operator exactly. */
@@ -26,8 +28,7 @@ export type ProblemSpec = z.output<typeof problemSchema>;
 
 type AnyOperator = Omit<Operator, 'schema'> & { readonly schema: z.ZodType };
 
-/** Every operator, in the order tables show them. */
-export const operators: readonly AnyOperator[] = [
+const single = [
 	compressedSensing,
 	inpainting,
 	superResolution,
@@ -37,9 +38,16 @@ export const operators: readonly AnyOperator[] = [
 	identity,
 ] as unknown as readonly AnyOperator[];
 
+/** What there is to know of a kind of problem without a description of one. */
+export type ProblemKind = Pick<AnyOperator, 'kind' | 'summary' | 'schema' | 'examples' | 'level'>;
+
+/** Every kind of problem, in the order tables show them. */
+export const operators: readonly ProblemKind[] = [...single, composition as unknown as ProblemKind];
+
 /** The operator that serves a description. */
-export function operatorFor({ kind }: ProblemSpec): AnyOperator {
-	return operators.find((operator) => operator.kind === kind)!;
+export function operatorFor(spec: ProblemSpec): AnyOperator {
+	if (spec.kind === 'composition') return composed(spec);
+	return single.find((operator) => operator.kind === spec.kind)!;
 }
 
 /** A problem from untrusted JSON, defaults filled in; throws INVALID_INPUT naming the field under `place`. */
@@ -49,6 +57,11 @@ export function parseProblem(json: unknown, place = 'problem'): ProblemSpec {
 		throw expected(`one of ${operators.map((operator) => operator.kind).join(', ')}`, `${place}.kind`, kind);
 	}
 	return parse(problemSchema, json, place);
+}
+
+/** Kind and variant, `inpainting-eyes`: what tables and reports call the problem, beside its level. */
+export function problemName(spec: ProblemSpec): string {
+	return nameOf<never>(operatorFor(spec), spec as never);
 }
 
 /** Observed fraction, factor, size or σ: what tables and reports call the level. */

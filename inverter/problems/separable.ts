@@ -38,3 +38,13 @@ export function filterMatrix(n: number, taps: ArrayLike<number>, boundary: Bound
 	}
 	return { shape: [n, n], data: Float32Array.from(data) };
 }
+
+/** [n + 2 · margin, n]: a signal continued beyond both ends. */
+export function marginMatrix(n: number, margin: number, boundary: Boundary): HostTensor {
+	const data = new Float32Array((n + 2 * margin) * n);
+	for (let i = 0; i < n + 2 * margin; i++) {
+		const j = wrap(i - margin, n, boundary);
+		if (j >= 0) data[i * n + j] = 1;
+	}
+	return { shape: [n + 2 * margin, n], data };
+}

@@ -2,18 +2,19 @@
 import { z } from 'zod';
 import { resizeMatrix } from '../../engine/index.ts';
 import { expected } from '../../errors/index.ts';
-import { atLeast, noiseField, type Operator } from './operator.ts';
+import { noiseField } from './noise.ts';
+import { atLeast, type Operator } from './operator.ts';
 import { adjointSeparable, applySeparable } from './separable.ts';
 
 const schema = z.strictObject({
 	kind: z.literal('super-resolution'),
-	/** By how much each side is reduced. */
-	factor: z.int().min(2).max(32),
-	/**
-	 * box: mean of factor × factor pixels, sides must be multiples of it; area: the same for any side; bicubic:
-	 * antialiased, a = −0.5.
-	 */
-	filter: z.enum(['box', 'area', 'bicubic']).default('box'),
+	factor: z.int().min(2).max(32).describe('By how much each side is reduced.'),
+	filter: z
+		.enum(['box', 'area', 'bicubic'])
+		.default('box')
+		.describe(
+			'box: mean of factor × factor pixels, sides must be multiples of it; area: the same for any side; bicubic: antialiased, a = −0.5.',
+		),
 	...noiseField,
 });
 
@@ -23,7 +24,12 @@ export const superResolution: Operator<typeof schema> = {
 	kind: 'super-resolution',
 	summary: 'a copy reduced ×2 … ×32 by box average, area or antialiased bicubic; factor = by how much',
 	schema,
+	examples: [
+		{ kind: 'super-resolution', factor: 4 },
+		{ kind: 'super-resolution', factor: 4, filter: 'bicubic' },
+	],
 	level: ({ factor }) => factor,
+	variant: ({ filter }) => (filter === 'box' ? undefined : filter),
 	check({ factor, filter }, image) {
 		atLeast(factor, 'super-resolution', image);
 		const { height, width } = image;

@@ -13,7 +13,7 @@ export const selectionSchema = z.discriminatedUnion('by', [
 		/** Which part is held out. */
 		fraction: z.number().min(0.01).max(0.5).default(0.1),
 	}),
-	/** The first iterate whose residual is at the noise level; needs Gaussian noise in the problem. */
+	/** The first iterate whose residual is at the noise level; needs noise in the problem. */
 	z.strictObject({ by: z.literal('discrepancy') }),
 	/** The lowest residual on all measurements. */
 	z.strictObject({ by: z.literal('loss') }),
@@ -51,7 +51,7 @@ export function splitMeasurements(
 	selection: Selection,
 	fit: 'relative' | 'mean',
 ): Split {
-	const { y, support, keys, problem } = measurements;
+	const { y, support, keys, sigma } = measurements;
 	const N = keys.length;
 	const each = y.data.length / N;
 	// Channels of a pixel are held out together: they predict each other.
@@ -86,15 +86,14 @@ export function splitMeasurements(
 
 	let noiseLevel: number[] | null = null;
 	if (by === 'discrepancy') {
-		if (problem.noise?.kind !== 'gaussian') {
+		if (!sigma) {
 			throw new RtilError(
 				'MISMATCH',
-				'The discrepancy principle needs the noise level, but the problem has no Gaussian noise.',
+				'The discrepancy principle needs the noise level, but the problem has no noise.',
 				'Add `noise: {kind: gaussian, sigma: …}` to the problem, or select by held-out.',
 			);
 		}
-		const { sigma } = problem.noise;
-		noiseLevel = counts.map((count, i) => (count * sigma ** 2) / fittedEnergy[i]!);
+		noiseLevel = counts.map((count, i) => (count * sigma[i]! ** 2) / fittedEnergy[i]!);
 	}
 	const perImage = (values: number[]): HostTensor => ({ shape: [N, 1], data: Float32Array.from(values) });
 	return {

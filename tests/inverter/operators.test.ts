@@ -2,7 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
 import { type HostTensor, type HostTensors, openEngine, stream } from '../../engine/index.ts';
 import {
-	type ImageShape,
+	decodeMeasurement,
+	encodeMeasurement,
+	joinMeasurements,
 	measure,
 	OperatorPrograms,
 	operatorFor,
@@ -11,39 +13,11 @@ import {
 	parseProblem,
 	pixels,
 } from '../../inverter/problems/index.ts';
+import { image, keys, table } from './operator-table.ts';
 
 const engine = await openEngine();
 const programs = new OperatorPrograms(engine);
 test.after.always(() => programs.dispose());
-
-const image: ImageShape = { height: 12, width: 8, channels: 3 };
-const keys = [
-	{ seed: 3, image: 'a.png' },
-	{ seed: 3, image: 'b.png' },
-];
-
-/** Problem → ‖A‖ where it is known. */
-const table: [object, number?][] = [
-	[{ kind: 'compressed-sensing', ratio: 0.25 }],
-	[{ kind: 'compressed-sensing', ratio: 1, signs: false }],
-	[{ kind: 'compressed-sensing', ratio: 0.003, scale: 'published' }],
-	[{ kind: 'inpainting', mask: 'random', ratio: 0.3 }, 1],
-	[{ kind: 'inpainting', mask: 'centre' }, 1],
-	[{ kind: 'inpainting', mask: 'half' }, 1],
-	[{ kind: 'super-resolution', factor: 2 }, 1 / 2],
-	[{ kind: 'super-resolution', factor: 4 }, 1 / 4],
-	[{ kind: 'super-resolution', factor: 3, filter: 'area' }],
-	[{ kind: 'super-resolution', factor: 2, filter: 'bicubic' }],
-	[{ kind: 'deblurring', kernel: 'uniform', size: 7 }],
-	[{ kind: 'deblurring', kernel: 'uniform', boundary: 'circular' }, 1],
-	[{ kind: 'deblurring', kernel: 'gaussian', sigma: 1.5, boundary: 'symmetric' }, 1],
-	[{ kind: 'deblurring', kernel: 'gaussian', sigma: 1, size: 5, boundary: 'zero' }],
-	[{ kind: 'deblurring', kernel: 'gaussian', sigma: 0.7, boundary: 'replicate' }],
-	[{ kind: 'denoising', noise: { kind: 'gaussian', sigma: 0.2 } }, 1],
-	[{ kind: 'colorization' }, Math.hypot(0.299, 0.587, 0.114)],
-	[{ kind: 'colorization', grey: 'mean' }, 1 / Math.sqrt(3)],
-	[{ kind: 'identity' }, 1],
-];
 
 const normals = (name: string, shape: number[]): HostTensor => ({
 	shape,
@@ -143,6 +117,13 @@ for (const [json, known] of table) {
 		const together = measure(programs, spec, a, keys);
 		const part = { shape: alone.y.shape, data: together.y.data.slice(together.y.data.length / 2) };
 		t.true(worst(alone.y, part) <= 1e-6 * scale, 'batch');
+		if (alone.sigma) t.true(Math.abs(alone.sigma[0]! - together.sigma![1]!) <= 1e-6, 'sigma');
+
+		// A file recreates the measurement, its operator and its noise.
+		const files = keys.map((_, i) => encodeMeasurement(together, i));
+		const { y: read, ...rest } = joinMeasurements(files.map((file) => decodeMeasurement(file)));
+		t.is(worst(read, together.y), 0, 'values');
+		t.deepEqual({ ...rest, y: null }, { ...together, y: null } as never, 'file');
 
 		// ‖Ax‖ ≤ ‖A‖ ‖x‖.
 		const norm = programs.norm(spec, parameters, image, keys.length, 60);

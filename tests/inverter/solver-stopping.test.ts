@@ -43,21 +43,27 @@ test('a layer ends when the held-out loss flattens', async (t) => {
 	t.is(result.selectedBy, 'held-out');
 });
 
-test('the discrepancy principle stops at the noise level and later layers leave the image alone', async (t) => {
-	const noisy = measured({ kind: 'denoising', noise: { kind: 'gaussian', sigma: 0.3 } });
-	const solver = { kind: 'ilo', steps: [400, 50], misfit: 0.01, select: { by: 'discrepancy' } };
-	const { result } = await solve(solver, noisy);
-	for (const [i, reason] of result.reasons.entries()) {
-		if (reason !== 'discrepancy') continue;
-		const energy = noisy.y.data
-			.subarray(i * 768, (i + 1) * 768)
-			.reduce((sum, value) => sum + value * value, 0);
-		t.true(Math.abs(result.residual[i]! / ((768 * 0.09) / energy) - 1) < 0.1);
-		t.true(result.steps[i]! < 450);
-	}
-	t.true(result.reasons.includes('discrepancy'), result.reasons.join());
-	await t.throwsAsync(() => solve(solver, sensing), { message: /needs the noise level/ });
-});
+for (const noise of [
+	{ kind: 'gaussian', sigma: 0.3 },
+	{ kind: 'snr', decibels: 5 },
+	{ kind: 'poisson', photons: 20 },
+]) {
+	test(`the discrepancy principle stops at the noise level and later layers leave the image alone: ${noise.kind}`, async (t) => {
+		const noisy = measured({ kind: 'denoising', noise });
+		const solver = { kind: 'ilo', steps: [400, 50], misfit: 0.01, select: { by: 'discrepancy' } };
+		const { result } = await solve(solver, noisy);
+		for (const [i, reason] of result.reasons.entries()) {
+			if (reason !== 'discrepancy') continue;
+			const energy = noisy.y.data
+				.subarray(i * 768, (i + 1) * 768)
+				.reduce((sum, value) => sum + value * value, 0);
+			t.true(Math.abs(result.residual[i]! / ((768 * noisy.sigma![i]! ** 2) / energy) - 1) < 0.1);
+			t.true(result.steps[i]! < 450);
+		}
+		t.true(result.reasons.includes('discrepancy'), result.reasons.join());
+		await t.throwsAsync(() => solve(solver, sensing), { message: /needs the noise level/ });
+	});
+}
 
 test('too few measurements to hold any out: the loss selects', async (t) => {
 	const few = measured({ kind: 'super-resolution', factor: 4 });

@@ -1,0 +1,123 @@
+// One inversion, here or at a server, with its progress; what `rtil invert` shows of it.
+import { expected } from '../errors/index.ts';
+import type { Progress } from './progress.ts';
+import type { Column } from './table.ts';
+
+/** One reconstruction, from here or from a server. */
+export interface Reconstructed {
+	name: string;
+	png: Uint8Array;
+	/** The simulated measurement as a file; null when measurements were given. */
+	measurement: Uint8Array | null;
+	/** Only with a truth; `oraclePsnr` is what the truth would have selected. */
+	psnr: number | null;
+	ssim: number | null;
+	oraclePsnr: number | null;
+	residual: number;
+	heldOut: number | null;
+	/** What selected the iterate, and why the search ended. */
+	selectedBy: string;
+	reason: string;
+	steps: number;
+	/** Of the whole batch. */
+	seconds: number;
+}
+
+type NamedFile = { name: string; file: Uint8Array };
+
+export interface Call {
+	input:
+		| { problem: Record<string, unknown>; images: NamedFile[]; resize: boolean }
+		| { measurements: Uint8Array[]; truth?: NamedFile[] };
+	solver: Record<string, unknown>;
+	seed: number;
+	signal: AbortSignal;
+	progress: Progress;
+}
+
+/** On this machine; without the folder of a checkpoint for solvers that need no prior. */
+export async function invertHere(
+	checkpoint: string | null,
+	engine: 'auto' | 'gpu' | 'native' | 'wasm' | undefined,
+	call: Call,
+): Promise<Reconstructed[]> {
+	const { openEngine } = await import('../engine/index.ts');
+	const { InversionSession, invert } = await import('../inverter/index.ts');
+	const { input, solver, seed, signal, progress } = call;
+	const session = new InversionSession(await openEngine(engine ? { engine } : {}));
+	const payload = { ...(checkpoint ? { checkpoint: { dir: checkpoint } } : {}), input, solver, seed };
+	const emit = (event: { type: string; [field: string]: unknown }): void => {
+		if (event.type === 'progress') show(progress, event as unknown as Step);
+	};
+	const { images, selectedBy, seconds } = await invert(session, payload, { signal, emit });
+	return images.map(({ shape: _, data: _data, ...rest }) => ({ ...rest, selectedBy, seconds }));
+}
+
+/** At a gRPC server, with a checkpoint that it knows. */
+export async function invertAtServer(
+	server: string,
+	checkpoint: string | null,
+	call: Call,
+): Promise<Reconstructed[]> {
+	const { invertRemote } = await import('../inverter/index.ts');
+	const { input, solver, seed, signal, progress } = call;
+	if ('truth' in input) {
+		throw expected('an inversion here', 'images beside measurements', server, 'Leave --server or them out.');
+	}
+	const results: Reconstructed[] = [];
+	const request = { input, solver, seed, signal, ...(checkpoint ? { checkpoint } : {}) };
+	for await (const { progress: step, reconstruction } of invertRemote(server, request)) {
+		if (step) show(progress, step);
+		if (!reconstruction) continue;
+		const { name, png, measurement, residual, selectedBy, stopReason, steps, seconds, ...more } =
+			reconstruction;
+		results.push({
+			name,
+			png,
+			measurement: measurement.length > 0 ? measurement : null,
+			psnr: more.psnr ?? null,
+			ssim: more.ssim ?? null,
+			oraclePsnr: more.oraclePsnr ?? null,
+			residual,
+			heldOut: more.heldOut ?? null,
+			selectedBy,
+			reason: stopReason,
+			steps,
+			seconds,
+		});
+	}
+	return results;
+}
+
+interface Step {
+	layer: string;
+	step: number;
+	steps: number;
+	residual: number[];
+	secondsLeft: number;
+}
+
+function show(progress: Progress, { layer, step, steps, residual, secondsLeft }: Step): void {
+	const mean = residual.reduce((sum, value) => sum + value, 0) / residual.length;
+	progress.update({
+		bar: 'inversion',
+		value: step,
+		total: steps,
+		note: `${layer}  residual ${mean.toExponential(1)}`,
+		secondsLeft: step > 0 ? secondsLeft : null,
+	});
+}
+
+const number = (value: number | null, digits: number): string =>
+	value === null ? '–' : value.toFixed(digits);
+
+/** A line an image. */
+export const resultColumns: Column<Omit<Reconstructed, 'png' | 'measurement'> & { file: string }>[] = [
+	{ title: 'image', cell: ({ name }) => name },
+	{ title: 'PSNR dB', cell: ({ psnr }) => number(psnr, 2), align: 'right' },
+	{ title: 'SSIM', cell: ({ ssim }) => number(ssim, 3), align: 'right' },
+	{ title: 'residual', cell: ({ residual }) => residual.toExponential(2), align: 'right' },
+	{ title: 'steps', cell: ({ steps }) => String(steps), align: 'right' },
+	{ title: 'ended by', cell: ({ reason }) => reason },
+	{ title: 'file', cell: ({ file }) => file },
+];
