@@ -3,7 +3,12 @@ import { z } from 'zod';
 import { type CheckpointManifest, readGroup, readManifest } from '../checkpoints/index.ts';
 import type { Engine } from '../engine/index.ts';
 import { RtilError } from '../errors/index.ts';
-import { architectureSchema, type Generator, generatorOf as ganGenerator } from '../models/index.ts';
+import {
+	architectureSchema,
+	discriminatorOf,
+	type Generator,
+	generatorOf as ganGenerator,
+} from '../models/index.ts';
 import type { LatentStatistics, Prior } from './prior.ts';
 import { latentStatistics } from './statistics.ts';
 
@@ -67,6 +72,7 @@ export async function loadPrior(engine: Engine, dir: string): Promise<Prior> {
 		}
 	}
 	const known = Object.fromEntries(Object.keys(generator.shapes).map((name) => [name, params[name]!]));
+	const discriminator = await loadDiscriminator(dir, manifest);
 	const rtil = manifest.rtil ? rtilConfig.parse(manifest.rtil) : null;
 	return {
 		id: manifest.id,
@@ -74,7 +80,23 @@ export async function loadPrior(engine: Engine, dir: string): Promise<Prior> {
 		params: known,
 		latent: storedStatistics(manifest, generator) ?? latentStatistics(engine, generator, known, { seed: 0 }),
 		rtil,
+		...(discriminator ? { discriminator } : {}),
 	};
+}
+
+/** Group `d`; undefined where the checkpoint has none, or one that does not fit its description. */
+async function loadDiscriminator(
+	dir: string,
+	{ files, architecture }: CheckpointManifest,
+): Promise<Prior['discriminator']> {
+	const { success, data } = architectureSchema.safeParse(architecture.discriminator);
+	if (!success || data.kind === 'glow' || !Object.hasOwn(files, 'd.safetensors')) return undefined;
+	const network = discriminatorOf(data);
+	const params = await readGroup(dir, 'd');
+	const fits = Object.entries(network.shapes).every(
+		([name, shape]) => params[name]?.shape.join() === shape.join(),
+	);
+	return fits ? { network, params } : undefined;
 }
 
 function storedStatistics(

@@ -1,6 +1,8 @@
 // What a worker keeps between calls: the engine, the priors used last, captured programs.
+import { loadPerceptual } from '../checkpoints/index.ts';
 import type { Engine, HostTensor } from '../engine/index.ts';
 import { RtilError } from '../errors/index.ts';
+import type { LpipsWeights, PerceptualNetwork } from '../models/index.ts';
 import { loadPrior } from './checkpoint.ts';
 import type { Prior } from './prior.ts';
 import { type Measurements, OperatorPrograms, type ProblemSpec } from './problems/index.ts';
@@ -24,6 +26,7 @@ export class InversionSession {
 	readonly engine: Engine;
 	readonly operators: OperatorPrograms;
 	readonly #programs = new ProgramCache(PROGRAMS);
+	readonly #lpips = new Map<PerceptualNetwork, LpipsWeights>();
 	readonly #priors = new Map<string, Prior>();
 
 	constructor(engine: Engine) {
@@ -51,7 +54,8 @@ export class InversionSession {
 		const { onProgress, ...rest } = context;
 		requireServed(spec, prior, measurements.problem);
 		const chosen = solverFor(spec);
-		const whole = { ...rest, engine: this.engine, programs: this.#programs };
+		const lpips = (network: PerceptualNetwork): Promise<LpipsWeights> => this.#weights(network);
+		const whole = { lpips, ...rest, engine: this.engine, programs: this.#programs };
 		const run = chosen.solve(prior, measurements, spec.options, whole);
 		for (;;) {
 			const { value, done } = await run.next();
@@ -60,10 +64,17 @@ export class InversionSession {
 		}
 	}
 
+	async #weights(network: PerceptualNetwork): Promise<LpipsWeights> {
+		const weights = this.#lpips.get(network) ?? (await loadPerceptual(network));
+		this.#lpips.set(network, weights);
+		return weights;
+	}
+
 	dispose(): void {
 		this.operators.dispose();
 		this.#programs.dispose();
 		this.#priors.clear();
+		this.#lpips.clear();
 	}
 }
 

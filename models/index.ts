@@ -25,6 +25,7 @@ export {
 } from './glow.ts';
 export * as linearTheory from './linear-theory.ts';
 export {
+	featureDistance,
 	type Lpips,
 	type LpipsConfig,
 	type LpipsVersion,

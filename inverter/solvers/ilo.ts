@@ -7,6 +7,7 @@ import { RtilError } from '../../errors/index.ts';
 import type { Cut } from '../../models/index.ts';
 import type { Prior } from '../prior.ts';
 import type { Measurements } from '../problems/index.ts';
+import { perceptualSchema } from './perceptual.ts';
 import { selectionSchema } from './selection.ts';
 import { solveLayers } from './solve.ts';
 import type { Progress, Reconstruction, SolveContext, Solver } from './solver.ts';
@@ -47,6 +48,8 @@ const schema = z.strictObject({
 	fit: z.enum(['relative', 'mean']),
 	/** End an image's layer after so many steps without a better score; 0: never. */
 	patience: z.int().min(0),
+	/** Absent: the data term alone. */
+	perceptual: perceptualSchema.optional(),
 	select: selectionSchema,
 });
 
@@ -114,6 +117,7 @@ async function* solve(
 			),
 			geodesic: options.geodesic,
 			start: options.start,
+			...(options.perceptual ? { perceptual: options.perceptual } : {}),
 			selection: options.select,
 		},
 		context,
@@ -139,6 +143,8 @@ const paper: IloOptions = {
 	select: heldOut,
 };
 
+const published = { network: 'vgg', observed: 0.5, reduction: 8 } as const;
+
 export const ilo: Solver<typeof schema> = {
 	kind: 'ilo',
 	summary:
@@ -161,6 +167,17 @@ export const ilo: Solver<typeof schema> = {
 		},
 		paper,
 		'paper-rtil': { ...paper, rate: 0.2 },
+		// The same with the perceptual term of RTIL, appendix A.3, for priors without and with RTIL: beside the mean squared
+		// error, but not where more than half of the pixels are missing or sides are a sixteenth.
+		'paper-perceptual': {
+			...paper,
+			perceptual: { ...published, weight: { inpainting: 1, 'super-resolution': 1.5 } },
+		},
+		'paper-rtil-perceptual': {
+			...paper,
+			rate: 0.2,
+			perceptual: { ...published, weight: { inpainting: 1, 'super-resolution': 1 } },
+		},
 	},
 	check,
 	solve,

@@ -10,12 +10,18 @@ export function synthesis(prior: Prior, plan: LayerPlan) {
 	const { generator } = prior;
 	const { numStyles, wDim } = generator;
 
+	/** The latent, or the sum of the centre and it. */
+	function around(state: TensorMap, latent: tf.Tensor): tf.Tensor {
+		if (!plan.centre) return latent;
+		return tf.add(latent, latent.rank === 3 ? tf.reshape(state.centre!, [-1, 1, wDim]) : state.centre!);
+	}
+
 	function styles(state: TensorMap, latent: tf.Tensor): tf.Tensor3D {
 		const params = withPrefix(state, 'g.');
 		const w =
 			plan.space === 'z'
 				? generator.map(params, latent)
-				: tf.add(tf.mul(latent, state['w.std']!), state['w.mean']!);
+				: tf.add(tf.mul(around(state, latent), state['w.std']!), state['w.mean']!);
 		if (w.rank === 3) return w as tf.Tensor3D;
 		const rows = tf.reshape(w, [-1, 1, wDim]);
 		return tf.add(rows, tf.zeros([1, numStyles, wDim])) as tf.Tensor3D;

@@ -3,6 +3,7 @@
 // result does not depend on what else is in the batch (to rounding).
 import type { z } from 'zod';
 import type { Engine, HostTensor, HostTensors } from '../../engine/index.ts';
+import type { LpipsWeights, PerceptualNetwork } from '../../models/index.ts';
 import type { Prior } from '../prior.ts';
 import type { Measurements, ProblemSpec } from '../problems/index.ts';
 import type { ProgramCache } from './cache.ts';
@@ -25,6 +26,8 @@ export interface SolveContext {
 	previewEvery?: number;
 	/** [N, H, W, C]: only to report the oracle beside the result; it selects nothing. */
 	truth?: HostTensor;
+	/** Weights of a perceptual network; throws NOT_FOUND where they are not known. Absent: none are. */
+	lpips?: (network: PerceptualNetwork) => Promise<LpipsWeights>;
 }
 
 export interface Progress {
@@ -75,6 +78,8 @@ export interface Reconstruction {
 	history: LayerHistory[];
 	/** Only with a truth: the PSNR (dB) of the iterate that the truth would have selected. Never the result. */
 	oraclePsnr: number[] | null;
+	/** What the perceptual term compared, for people: `LPIPS (AlexNet, v0.1)`; absent where no term acted. */
+	perceptual?: string;
 }
 
 /** `P` is `Prior | null` for a solver that needs none. */
