@@ -15,7 +15,12 @@
 import { z } from 'zod';
 import { type Prior, requireStyles } from '../prior.ts';
 import type { Measurements } from '../problems/index.ts';
-import { type PerceptualOptions, perceptualSchema, scaled } from './perceptual.ts';
+import {
+	type PerceptualOptions,
+	type PerceptualTerm,
+	perceptualSchema,
+	perceptualTerm,
+} from './perceptual.ts';
 import type { LayerPlan } from './plan.ts';
 import { selectionSchema } from './selection.ts';
 import { type LayerSchedule, solveLayers } from './solve.ts';
@@ -66,6 +71,7 @@ function scheduleOf(
 	context: SolveContext,
 	plan: Pick<LayerPlan, 'cosine' | 'mapped' | 'draws'>,
 	weights: NonNullable<LayerSchedule['weights']>,
+	term: PerceptualTerm | null,
 ): LayerSchedule {
 	// Everything in units of the data term, the mean of r².
 	const unit = options.pixel * GREY_LEVELS;
@@ -92,7 +98,7 @@ function scheduleOf(
 		geodesic: 0,
 		start: 'mean',
 		weights: Object.fromEntries(Object.entries(weights).map(([name, value]) => [name, value / unit])),
-		...(options.perceptual ? { perceptual: scaled(options.perceptual, 1 / unit) } : {}),
+		perceptual: term && { ...term, weight: term.weight / unit },
 		selection: options.select,
 	};
 }
@@ -152,12 +158,9 @@ export const brgm: Solver<typeof brgmSchema> = {
 		requireStyles('brgm', prior);
 		const { numStyles, wDim } = prior.generator;
 		const weights = { latent: options.gaussian / (numStyles * wDim), cosine: options.cosine };
-		return yield* solveLayers(
-			prior,
-			measurements,
-			scheduleOf(options, context, { cosine: true }, weights),
-			context,
-		);
+		const term = await perceptualTerm(options.perceptual, prior, measurements, context);
+		const schedule = scheduleOf(options, context, { cosine: true }, weights, term);
+		return yield* solveLayers(prior, measurements, schedule, context);
 	},
 };
 
@@ -214,7 +217,8 @@ export const lbrgm: Solver<typeof lbrgmSchema> = {
 		requireStyles('l-brgm', prior);
 		const { numStyles, wDim, zDim } = prior.generator;
 		const weights = { latent: 0, map: options.map / (numStyles * wDim), z: options.latent / zDim };
-		const schedule = scheduleOf(options, context, { mapped: true, draws: 'latent' }, weights);
+		const term = await perceptualTerm(options.perceptual, prior, measurements, context);
+		const schedule = scheduleOf(options, context, { mapped: true, draws: 'latent' }, weights, term);
 		return yield* solveLayers(prior, measurements, { ...schedule, draws: options.draws }, context);
 	},
 };

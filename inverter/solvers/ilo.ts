@@ -7,7 +7,7 @@ import { RtilError } from '../../errors/index.ts';
 import type { Cut } from '../../models/index.ts';
 import type { Prior } from '../prior.ts';
 import type { Measurements } from '../problems/index.ts';
-import { perceptualSchema } from './perceptual.ts';
+import { perceptualSchema, perceptualTerm } from './perceptual.ts';
 import { selectionSchema } from './selection.ts';
 import { solveLayers } from './solve.ts';
 import type { Progress, Reconstruction, SolveContext, Solver } from './solver.ts';
@@ -117,7 +117,7 @@ async function* solve(
 			),
 			geodesic: options.geodesic,
 			start: options.start,
-			...(options.perceptual ? { perceptual: options.perceptual } : {}),
+			perceptual: await perceptualTerm(options.perceptual, prior, measurements, context),
 			selection: options.select,
 		},
 		context,

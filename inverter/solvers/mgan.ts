@@ -10,7 +10,7 @@ import { RtilError } from '../../errors/index.ts';
 import type { Cut } from '../../models/index.ts';
 import type { Prior } from '../prior.ts';
 import type { Measurements } from '../problems/index.ts';
-import { type PerceptualOptions, perceptualSchema } from './perceptual.ts';
+import { type PerceptualOptions, perceptualSchema, perceptualTerm } from './perceptual.ts';
 import { selectionSchema } from './selection.ts';
 import { solveLayers } from './solve.ts';
 import type { Progress, Reconstruction, SolveContext, Solver } from './solver.ts';
@@ -81,7 +81,7 @@ async function* solve(
 			sigmas: [1],
 			geodesic: 0,
 			start: 'mean',
-			...(options.perceptual ? { perceptual: options.perceptual } : {}),
+			perceptual: await perceptualTerm(options.perceptual, prior, measurements, context),
 			channelWeight: options.weight ?? 1 / options.codes,
 			selection: options.select,
 		},

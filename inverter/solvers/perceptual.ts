@@ -53,19 +53,6 @@ export interface PerceptualTerm {
 /** LPIPS from 256² on compares images of this size, as ILO and BRGM do. */
 const LARGEST_SIDE = 256;
 
-/** The options with weights in other units. */
-export function scaled(options: PerceptualOptions, factor: number): PerceptualOptions {
-	const by = options.weight;
-	const scale = (value: number): number => value * factor;
-	return {
-		...options,
-		weight:
-			typeof by === 'number'
-				? scale(by)
-				: Object.fromEntries(Object.entries(by).map(([k, v]) => [k, scale(v)])),
-	};
-}
-
 /** Whether a measurement is a picture, grey or in colours. */
 export function isPicture({ y }: Measurements): boolean {
 	return y.shape.length === 4 && (y.shape[3] === 1 || y.shape[3] === 3);

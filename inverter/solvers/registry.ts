@@ -5,9 +5,12 @@ import { bicubic, bm3d, mean, tv } from '../baselines/index.ts';
 import { parse } from '../border.ts';
 import type { Prior } from '../prior.ts';
 import { brgm, lbrgm } from './brgm.ts';
+import { cri } from './cri.ts';
 import { csgm } from './csgm.ts';
+import { dgp } from './dgp.ts';
 import { ilo } from './ilo.ts';
 import { mgan } from './mgan.ts';
+import { pti } from './pti.ts';
 import { pulse } from './pulse.ts';
 import type { Solver } from './solver.ts';
 
@@ -21,6 +24,9 @@ export const solvers: readonly AnySolver[] = [
 	pulse,
 	brgm,
 	lbrgm,
+	pti,
+	dgp,
+	cri,
 	bm3d,
 	tv,
 	bicubic,

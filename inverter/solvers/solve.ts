@@ -7,7 +7,7 @@ import type { Prior } from '../prior.ts';
 import type { Measurements } from '../problems/index.ts';
 import { adamInputs, report as columnsOf, type StepReport, WORST_SCORE } from './iterate.ts';
 import { betasOf, compileLayers, extraInputs } from './layers.ts';
-import { type PerceptualOptions, type PerceptualTerm, perceptualTerm } from './perceptual.ts';
+import type { PerceptualTerm } from './perceptual.ts';
 import { type LayerPlan, latentShape, planKey, priorState, termState, variables } from './plan.ts';
 import { takeRows } from './rows.ts';
 import { type RateCurve, rateAt } from './schedule.ts';
@@ -39,8 +39,8 @@ export interface LayerSchedule {
 	draws?: number | HostTensor;
 	/** Where the plan has noise: its deviation at step t of so many, in units of that of w. */
 	jitter?: (t: number, steps: number) => number;
-	/** The term that the plan gets where the problem and the networks that are known allow for it. */
-	perceptual?: PerceptualOptions;
+	/** The plan gets its comparison. */
+	perceptual?: PerceptualTerm | null;
 	/** Factors of the sums of squares of latents and noises in place of `misfit`, and what else the plan has. */
 	weights?: Partial<Record<'latent' | 'noise' | 'z' | 'map' | 'cosine' | 'floor', number>>;
 	/** Start of the channel weights of a mixture. */
@@ -211,6 +211,18 @@ export class Standing {
 		}
 	}
 
+	/** What is selected stays; the patience begins anew. */
+	enterStage(): void {
+		this.active.fill(true);
+		this.reasons.fill('steps');
+		this.improvedAt.fill(0);
+	}
+
+	/** Whether some image would go on if there were another stage. */
+	get goesOn(): boolean {
+		return this.reasons.some((reason) => reason === 'steps' || reason === 'flat');
+	}
+
 	/** Takes in the report of step t of a layer; `before` steps were taken in earlier ones. */
 	update(report: StepReport, t: number, before: number, split: Split, patience: number): void {
 		for (let i = 0; i < this.active.length; i++) {
@@ -258,7 +270,7 @@ export async function* solveLayers(
 	context: SolveContext,
 	starts: readonly number[] = measurements.keys.map(() => 0),
 ): AsyncGenerator<Progress, LayeredReconstruction> {
-	const term = await perceptualTerm(schedule.perceptual, prior, measurements, context);
+	const { perceptual: term = null } = schedule;
 	const plan: LayerPlan = { ...schedule.plan, ...(term ? { perceptual: term.comparison } : {}) };
 	const N = measurements.keys.length;
 	const now = context.now ?? (() => performance.now());
@@ -394,7 +406,8 @@ function selected(
 	const names = variables(prior, plan, keys.length).flatMap(({ name, optimised }) =>
 		optimised ? [name] : [],
 	);
-	const values = program.read(names.map((name) => `best.${name}`));
+	const values = program.read([...names.map((name) => `best.${name}`), ...(plan.centre ? ['centre'] : [])]);
 	const latents = Object.fromEntries(names.map((name) => [name, values[`best.${name}`]!]));
+	if (plan.centre) latents.centre = values.centre!;
 	return { images: bestImages(program), latents };
 }

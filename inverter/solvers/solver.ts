@@ -50,8 +50,8 @@ export interface Progress {
 	preview?: HostTensor;
 }
 
-/** Why an image's reconstruction ended where it did. */
-export type StopReason = 'steps' | 'flat' | 'discrepancy' | 'deadline' | 'diverged';
+/** Why an image's reconstruction ended where it did; threshold: at the perceptual distance that ends it. */
+export type StopReason = 'steps' | 'flat' | 'discrepancy' | 'threshold' | 'deadline' | 'diverged';
 
 /** The course of one layer; one value a step and image. */
 export interface LayerHistory {
@@ -64,7 +64,7 @@ export interface LayerHistory {
 export interface Reconstruction {
 	/** [N, H, W, C] in [−1, 1] where the generator keeps it; not clipped. */
 	images: HostTensor;
-	/** The variables of the selected iterate by name, [N, …]: latent, noise.<i>, offset.<cut>. */
+	/** The variables of the selected iterate by name, [N, …]: latent, noise.<i>, offset.<cut>; and their centre. */
 	latents: HostTensors;
 	/** ‖Ax − y‖² / ‖y‖² over everything measured, one an image. */
 	residual: number[];
