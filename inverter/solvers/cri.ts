@@ -81,7 +81,7 @@ export const cri: Solver<typeof schema> = {
 			clusters: 10,
 			space: 'w+',
 			offset: { steps: 150, rate: 0.05, ramp: { up: 0.05, down: 0.5 }, weight: 0.01 },
-			tuning: { steps: 20, rate: 0.002, until: 0, locality: { weight: 0.1, reach: 0.7 } },
+			tuning: { steps: 40, rate: 0.003, until: 0, locality: { weight: 0.1, reach: 0.7 } },
 			perceptual: { weight: 0.1, network: 'auto', observed: 0, reduction: 32 },
 			patience: 40,
 			select: heldOut,

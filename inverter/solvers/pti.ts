@@ -138,7 +138,7 @@ export const pti: Solver<typeof schema> = {
 		quick: {
 			space: 'w',
 			pivot: { steps: 150, rate: 0.1, ramp: { up: 0.05, down: 0.5 }, noise: 0.05 },
-			tuning: { steps: 60, rate: 0.002, until: 0 },
+			tuning: { steps: 60, rate: 0.003, until: 0 },
 			perceptual: { weight: 0.1, network: 'auto', observed: 0, reduction: 32 },
 			patience: 40,
 			select: heldOut,
