@@ -7,7 +7,7 @@ import { expected } from '../errors/index.ts';
 import { psnr, ssim } from '../metrics/index.ts';
 import { parse } from './border.ts';
 import { inRange } from './evaluate.ts';
-import type { Prior } from './prior.ts';
+import { type AnyPrior, imageSize } from './prior.ts';
 import {
 	decodeMeasurement,
 	encodeMeasurement,
@@ -18,7 +18,7 @@ import {
 } from './problems/index.ts';
 import { type InversionSession, requireSize, stackImages } from './session.ts';
 import { parseSolver, type StopReason } from './solvers/index.ts';
-import { renderImages } from './statistics.ts';
+import { latentSize, renderGlow, renderImages } from './statistics.ts';
 
 /** Images of one call. */
 export const MOST_IMAGES = 64;
@@ -97,7 +97,7 @@ type Input = z.output<typeof invertSchema>['input'];
 
 async function takeIn(
 	session: InversionSession,
-	prior: Prior,
+	prior: AnyPrior,
 	input: Input,
 	measurementSeed: number,
 ): Promise<{ measurements: Measurements; truth: HostTensor | null }> {
@@ -111,7 +111,7 @@ async function takeIn(
 		return { measurements, truth: null };
 	}
 	const problem = parseProblem(input.problem);
-	const { resolution } = prior.generator;
+	const { resolution } = imageSize(prior);
 	const images = await Promise.all(
 		input.images.map(async ({ file }) => {
 			const size = input.resize ? { width: resolution, height: resolution } : {};
@@ -194,6 +194,7 @@ const sampleSchema = z.strictObject({
 	checkpoint,
 	count: z.int().min(1).max(MOST_IMAGES),
 	seed,
+	/** Draws w towards its mean; of a Glow: the temperature. */
 	truncation: z.number().min(0).max(2),
 });
 
@@ -208,10 +209,13 @@ export interface SampleResult {
 export async function sample(session: InversionSession, payload: unknown): Promise<SampleResult> {
 	const { count, seed: from, truncation, ...call } = parse(sampleSchema, payload, 'sample');
 	const prior = await session.prior(call.checkpoint.dir);
-	const { zDim } = prior.generator;
-	const z = new Float32Array(count * zDim);
-	for (let i = 0; i < count; i++) z.set(stream(from, 'sample').normals(i, zDim), i * zDim);
-	const images = renderImages(session.engine, prior, z, truncation);
+	const size = prior.kind === 'glow' ? latentSize(prior) : prior.generator.zDim;
+	const z = new Float32Array(count * size);
+	for (let i = 0; i < count; i++) z.set(stream(from, 'sample').normals(i, size), i * size);
+	const images =
+		prior.kind === 'glow'
+			? renderGlow(session.engine, prior, z, truncation)
+			: renderImages(session.engine, prior, z, truncation);
 	if (!images.data.every(Number.isFinite))
 		throw expected('finite pixel values', `checkpoint ${prior.id}`, 'NaN');
 	return { shape: [...images.shape], data: images.data, png: await grid(images) };

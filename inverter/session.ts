@@ -2,16 +2,16 @@
 import type { Engine, HostTensor } from '../engine/index.ts';
 import { RtilError } from '../errors/index.ts';
 import { loadPrior } from './checkpoint.ts';
-import type { Prior } from './prior.ts';
+import { type AnyPrior, imageSize } from './prior.ts';
 import { type Measurements, OperatorPrograms } from './problems/index.ts';
 import {
 	ProgramCache,
 	type Progress,
 	parseSolver,
 	type Reconstruction,
+	requirePrior,
 	type SolveContext,
 	solverFor,
-	solvers,
 } from './solvers/index.ts';
 
 /** Priors kept in memory: two arms are compared in turn. */
@@ -23,7 +23,7 @@ export class InversionSession {
 	readonly engine: Engine;
 	readonly operators: OperatorPrograms;
 	readonly #programs = new ProgramCache(PROGRAMS);
-	readonly #priors = new Map<string, Prior>();
+	readonly #priors = new Map<string, AnyPrior>();
 
 	constructor(engine: Engine) {
 		this.engine = engine;
@@ -31,7 +31,7 @@ export class InversionSession {
 	}
 
 	/** The prior of a checkpoint folder, read once while it is in use. */
-	async prior(dir: string): Promise<Prior> {
+	async prior(dir: string): Promise<AnyPrior> {
 		const prior = this.#priors.get(dir) ?? (await loadPrior(this.engine, dir));
 		this.#priors.delete(dir);
 		this.#priors.set(dir, prior);
@@ -41,7 +41,7 @@ export class InversionSession {
 
 	/** Runs a solver to its end; a prior of null is enough for those that need nothing. */
 	async solve(
-		prior: Prior | null,
+		prior: AnyPrior | null,
 		measurements: Measurements,
 		solver: unknown,
 		context: Omit<SolveContext, 'engine' | 'programs'> & { onProgress?: (progress: Progress) => void },
@@ -49,14 +49,7 @@ export class InversionSession {
 		const spec = parseSolver(solver);
 		const { onProgress, ...rest } = context;
 		const chosen = solverFor(spec);
-		if (!prior && chosen.needs !== 'nothing') {
-			const without = solvers.filter(({ needs }) => needs === 'nothing').map(({ kind }) => kind);
-			throw new RtilError(
-				'MISMATCH',
-				`The solver ${spec.kind} needs a prior.`,
-				`Give a checkpoint, or take one of ${without.join(', ')}.`,
-			);
-		}
+		requirePrior(chosen, prior);
 		chosen.check(prior, spec.options, measurements.problem);
 		const whole = { ...rest, engine: this.engine, programs: this.#programs };
 		const run = chosen.solve(prior, measurements, spec.options, whole);
@@ -75,9 +68,9 @@ export class InversionSession {
 }
 
 /** Throws MISMATCH unless images are what the generator makes. */
-export function requireSize(prior: Prior, height: number, width: number, channels: number): void {
-	const { resolution } = prior.generator;
-	if (height === resolution && width === resolution && channels === prior.generator.channels) return;
+export function requireSize(prior: AnyPrior, height: number, width: number, channels: number): void {
+	const { resolution, channels: made } = imageSize(prior);
+	if (height === resolution && width === resolution && channels === made) return;
 	throw sizeMismatch(resolution, height, width, channels);
 }
 

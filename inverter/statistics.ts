@@ -2,9 +2,9 @@
 // computed here, from the same draws every time.
 import * as tf from '@tensorflow/tfjs-core';
 import type { Engine, HostTensor, HostTensors } from '../engine/index.ts';
-import { stream } from '../engine/index.ts';
-import type { Generator } from '../models/index.ts';
-import type { LatentStatistics, Prior } from './prior.ts';
+import { elements, stream } from '../engine/index.ts';
+import type { Generator, Glow } from '../models/index.ts';
+import type { GlowPrior, LatentStatistics, Prior } from './prior.ts';
 
 /** Latents mapped, and images made, in one call. */
 const MANY = 512;
@@ -116,4 +116,42 @@ export function renderImages(engine: Engine, prior: Prior, z: Float32Array, trun
 	} finally {
 		program.dispose();
 	}
+}
+
+/** Latents of one image of a Glow, as many as it has values. */
+export const latentSize = ({ glow }: GlowPrior): number =>
+	glow.latentShapes.reduce((sum, shape) => sum + elements(shape), 0);
+
+/** Images [N, H, W, 3] of standard normal latents of a Glow (N · `latentSize` values), its deviations times `temperature`. */
+export function renderGlow(engine: Engine, prior: GlowPrior, eps: Float32Array, temperature = 1): HostTensor {
+	const { glow, params } = prior;
+	const N = eps.length / latentSize(prior);
+	const program = engine.compile({
+		name: 'sample',
+		state: params,
+		functions: {
+			run: {
+				inputs: { '.eps': [N, latentSize(prior)], '.temperature': [1] },
+				run(state, inputs) {
+					const warm = tf.mul(inputs['.eps']!, inputs['.temperature']!);
+					return { outputs: { image: tf.mul(glow.generate(state, latentsOf(glow, warm)), 2) } };
+				},
+			},
+		},
+	});
+	try {
+		return program.call('run', { '.eps': eps, '.temperature': Float32Array.of(temperature) }).image!;
+	} finally {
+		program.dispose();
+	}
+}
+
+/** The latents of each block of a Glow from a row of all of an image's, [N, D]. */
+export function latentsOf({ latentShapes }: Glow, rows: tf.Tensor): tf.Tensor[] {
+	const parts = tf.split(
+		rows,
+		latentShapes.map((shape) => elements(shape)),
+		1,
+	);
+	return parts.map((part, b) => tf.reshape(part, [-1, ...latentShapes[b]!]));
 }

@@ -3,7 +3,7 @@
 // result does not depend on what else is in the batch (to rounding).
 import type { z } from 'zod';
 import type { Engine, HostTensor, HostTensors } from '../../engine/index.ts';
-import type { Prior } from '../prior.ts';
+import type { AnyPrior, Prior } from '../prior.ts';
 import type { Measurements, ProblemSpec } from '../problems/index.ts';
 import type { ProgramCache } from './cache.ts';
 
@@ -77,13 +77,13 @@ export interface Reconstruction {
 	oraclePsnr: number[] | null;
 }
 
-/** `P` is `Prior | null` for a solver that needs none. */
-export interface Solver<Schema extends z.ZodType = z.ZodType, P extends Prior | null = Prior> {
+/** `P`: the prior it takes, a GAN by default; `Prior | null` for a solver that needs none. */
+export interface Solver<Schema extends z.ZodType = z.ZodType, P extends AnyPrior | null = Prior> {
 	readonly kind: string;
 	/** One line for people. */
 	readonly summary: string;
-	/** nothing: no prior is looked at; absent: a generator. */
-	readonly needs?: 'nothing';
+	/** nothing: no prior is looked at; absent: a GAN. */
+	readonly needs?: 'gan' | 'glow' | 'nothing';
 	/** Accepts the options after the preset is filled in; unknown keys are refused. */
 	readonly schema: Schema;
 	/** Complete options by name; the first is the default. */
