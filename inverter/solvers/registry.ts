@@ -6,6 +6,7 @@ import { parse } from '../border.ts';
 import type { AnyPrior } from '../prior.ts';
 import { brgm, lbrgm } from './brgm.ts';
 import { csgm } from './csgm.ts';
+import { glowAnalysis, glowSynthesis } from './glow.ts';
 import { ilo } from './ilo.ts';
 import { mgan } from './mgan.ts';
 import { pulse } from './pulse.ts';
@@ -21,6 +22,8 @@ export const solvers: readonly AnySolver[] = [
 	pulse,
 	brgm,
 	lbrgm,
+	glowSynthesis,
+	glowAnalysis,
 	bm3d,
 	tv,
 	bicubic,

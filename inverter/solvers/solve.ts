@@ -2,21 +2,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { HostTensor, HostTensors, Program, ProgramFunction } from '../../engine/index.ts';
 import { stream } from '../../engine/index.ts';
-import { RtilError } from '../../errors/index.ts';
 import type { Prior } from '../prior.ts';
 import type { Measurements } from '../problems/index.ts';
-import {
-	betasOf,
-	report as columnsOf,
-	compileLayers,
-	extraInputs,
-	type StepReport,
-	WORST_SCORE,
-} from './layers.ts';
+import { betasOf, report as columnsOf, compileLayers, extraInputs, WORST_SCORE } from './layers.ts';
 import { type LayerPlan, planKey, priorState, variables } from './plan.ts';
 import { type RateCurve, rateAt } from './schedule.ts';
 import { type Selection, type Split, splitMeasurements } from './selection.ts';
-import type { LayerHistory, Progress, Reconstruction, SolveContext, StopReason } from './solver.ts';
+import type { LayerHistory, Progress, Reconstruction, SolveContext } from './solver.ts';
+import { requireFinite, Standing, wholeResidual } from './standing.ts';
 
 /** How strongly and how long; see the solvers' options. */
 export interface LayerSchedule {
@@ -47,9 +40,6 @@ export interface LayerSchedule {
 	channelWeight?: number;
 	selection: Selection;
 }
-
-/** The discrepancy principle stops at τ times the noise level (Engl, Hanke, Neubauer: τ slightly above 1). */
-const DISCREPANCY_TAU = 1.02;
 
 /**
  * Weight of ½‖z‖² for every latent, so that the objective is a scaled negative log posterior: `misfit` is the share
@@ -137,72 +127,6 @@ async function startAtBestDraw(
 		});
 		program.call('draw', { z });
 		await nextTurn();
-	}
-}
-
-/** What is known of each image of the batch. */
-class Standing {
-	readonly score: number[];
-	readonly residual: number[];
-	readonly heldOut: number[];
-	readonly improvedAt: number[];
-	readonly steps: number[];
-	readonly reasons: StopReason[];
-	readonly active: boolean[];
-	/** At the noise level: no later layer is entered. */
-	readonly fitted: boolean[];
-	readonly lowestError: number[];
-
-	constructor(N: number) {
-		const fill = <T>(value: T): T[] => new Array<T>(N).fill(value);
-		this.score = fill(WORST_SCORE);
-		this.residual = fill(Number.NaN);
-		this.heldOut = fill(Number.NaN);
-		this.improvedAt = fill(0);
-		this.steps = fill(0);
-		this.reasons = fill<StopReason>('steps');
-		this.active = fill(true);
-		this.fitted = fill(false);
-		this.lowestError = fill(Number.POSITIVE_INFINITY);
-	}
-
-	enterLayer(): void {
-		for (let i = 0; i < this.active.length; i++) {
-			if (this.fitted[i]) continue;
-			this.active[i] = true;
-			this.reasons[i] = 'steps';
-			this.score[i] = WORST_SCORE;
-			this.improvedAt[i] = 0;
-		}
-	}
-
-	/** Takes in the report of step t of a layer; `before` steps were taken in earlier ones. */
-	update(report: StepReport, t: number, before: number, split: Split, patience: number): void {
-		for (let i = 0; i < this.active.length; i++) {
-			if (!this.active[i]) continue;
-			this.steps[i] = before + t;
-			this.lowestError[i] = Math.min(this.lowestError[i]!, report.error[i]!);
-			if (report.score[i]! < this.score[i]!) {
-				this.score[i] = report.score[i]!;
-				this.residual[i] = report.residual[i]!;
-				this.heldOut[i] = report.heldOut[i]!;
-				this.improvedAt[i] = t;
-			}
-			if (!Number.isFinite(report.objective[i]!)) this.stop(i, 'diverged');
-			else if (split.noiseLevel && report.residual[i]! <= DISCREPANCY_TAU ** 2 * split.noiseLevel[i]!) {
-				this.fitted[i] = true;
-				this.stop(i, 'discrepancy');
-			} else if (patience > 0 && t - this.improvedAt[i]! >= patience) this.stop(i, 'flat');
-		}
-	}
-
-	stop(i: number, reason: StopReason): void {
-		this.active[i] = false;
-		this.reasons[i] = reason;
-	}
-
-	stopAll(reason: StopReason): void {
-		for (let i = 0; i < this.active.length; i++) if (this.active[i]) this.stop(i, reason);
 	}
 }
 
@@ -315,10 +239,7 @@ export async function* solveLayers(
 		}
 		return {
 			...selected(program, prior, measurements, plan, standing),
-			residual: standing.residual.map((residual, i) => {
-				const [fitted, heldOut] = [split.fittedEnergy[i]!, split.heldOutEnergy[i]!];
-				return (residual * fitted + standing.heldOut[i]! * heldOut) / (fitted + heldOut);
-			}),
+			residual: wholeResidual(standing, split),
 			heldOut: split.by === 'held-out' ? standing.heldOut : null,
 			selectedBy: split.by,
 			reasons: standing.reasons,
@@ -343,16 +264,9 @@ function selected(
 	prior: Prior,
 	{ keys }: Measurements,
 	plan: LayerPlan,
-	{ score }: Standing,
+	standing: Standing,
 ): { images: HostTensor; latents: HostTensors } {
-	const lost = score.findIndex((value) => value >= WORST_SCORE);
-	if (lost >= 0) {
-		throw new RtilError(
-			'DIVERGED',
-			`The objective of image ${keys[lost]!.image} was not finite in any step.`,
-			'Check the checkpoint and the measurement, or lower the rate.',
-		);
-	}
+	requireFinite(standing, keys);
 	const names = variables(prior, plan, keys.length).flatMap(({ name, optimised }) =>
 		optimised ? [name] : [],
 	);

@@ -6,6 +6,7 @@ import type { Engine, HostTensor, HostTensors } from '../../engine/index.ts';
 import type { AnyPrior, Prior } from '../prior.ts';
 import type { Measurements, ProblemSpec } from '../problems/index.ts';
 import type { ProgramCache } from './cache.ts';
+import type { SolveStore } from './resume.ts';
 
 export interface SolveContext {
 	engine: Engine;
@@ -23,6 +24,8 @@ export interface SolveContext {
 	progressEvery?: number;
 	/** Every so many steps progress has the current best images; default never. */
 	previewEvery?: number;
+	/** Keeps what is needed to go on after the process is killed; absent: a killed solve begins again. */
+	resume?: SolveStore;
 	/** [N, H, W, C]: only to report the oracle beside the result; it selects nothing. */
 	truth?: HostTensor;
 }

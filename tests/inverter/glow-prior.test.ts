@@ -4,7 +4,7 @@ import test from 'ava';
 import { InversionSession, loadPrior, sample } from '../../inverter/index.ts';
 import { glowOf } from '../../models/index.ts';
 import { startNode, temporaryFolder, writeNetwork, writeTinyCheckpoint } from './node-fixture.ts';
-import { engine, measured, truth, worst } from './solving.ts';
+import { engine, measured, prior, truth, worst } from './solving.ts';
 import { tinyGlow, tinyGlowArchitecture, tinyGlowParams } from './tiny-prior.ts';
 
 const params = tinyGlowParams(glowOf(tinyGlowArchitecture), truth);
@@ -14,11 +14,11 @@ const write = (dir: string) => writeNetwork(dir, { arm: 'glow', step: 20, archit
 test('a checkpoint of a Glow is loaded with its constants and what is derived from them', async (t) => {
 	const dir = await temporaryFolder(t);
 	await write(dir);
-	const prior = await loadPrior(engine, dir);
-	t.is(prior.kind, 'glow');
+	const loaded = await loadPrior(engine, dir);
+	t.is(loaded.kind, 'glow');
 	const expected = tinyGlow(truth).params;
-	t.deepEqual(Object.keys(prior.params).sort(), Object.keys(expected).sort());
-	for (const [name, { data }] of Object.entries(expected)) t.deepEqual(prior.params[name]!.data, data, name);
+	t.deepEqual(Object.keys(loaded.params).sort(), Object.keys(expected).sort());
+	for (const [name, { data }] of Object.entries(expected)) t.deepEqual(loaded.params[name]!.data, data, name);
 });
 
 test('a Glow is sampled: number i of a seed whatever the count; the temperature spreads', async (t) => {
@@ -46,6 +46,13 @@ test('solvers of GANs refuse a Glow in one line, and solvers of a Glow a GAN', a
 	const measurements = measured({ kind: 'identity' });
 	await t.throwsAsync(() => session.solve(tinyGlow(truth), measurements, { kind: 'ilo' }, { seed: 0 }), {
 		message: 'The solver ilo needs a GAN, but the checkpoint has a Glow.',
+	});
+	const error = await t.throwsAsync(() =>
+		session.solve(prior, measurements, { kind: 'glow-analysis' }, { seed: 0 }),
+	);
+	t.is(error.message, 'The solver glow-analysis needs a Glow, but the checkpoint has a GAN.');
+	await t.throwsAsync(() => session.solve(null, measurements, { kind: 'glow-synthesis' }, { seed: 0 }), {
+		message: 'The solver glow-synthesis needs a prior.',
 	});
 });
 
