@@ -88,6 +88,47 @@ export function latentStatistics(
 	}
 }
 
+/**
+ * Mean and deviation of LeakyReLU₅(w) by coordinate: what PULSE, ILO and RTIL fit to the mapping network before its last
+ * activation is undone (slope 5 undoes slope 0.2), so that w ≈ LeakyReLU₀.₂(std · z + mean).
+ */
+export function proxyStatistics(
+	engine: Engine,
+	{ generator, params }: Prior,
+	{ seed, samples = 4096 }: StatisticsOptions,
+): { mean: Float32Array; std: Float32Array } {
+	const { zDim, wDim } = generator;
+	const program = engine.compile({
+		name: 'proxy statistics',
+		state: params,
+		functions: {
+			map: {
+				inputs: { z: [MANY, zDim] },
+				run: (state, { z }) => ({ outputs: { w: generator.map(state, z!) } }),
+			},
+		},
+	});
+	try {
+		const draws = stream(seed, 'proxy-statistics');
+		const sum = new Float64Array(wDim);
+		const squares = new Float64Array(wDim);
+		const rounds = Math.ceil(samples / MANY);
+		for (let round = 0; round < rounds; round++) {
+			const { w } = program.call('map', { z: draws.normals(round, MANY * zDim) });
+			for (const [i, value] of w!.data.entries()) {
+				const before = value < 0 ? 5 * value : value;
+				sum[i % wDim]! += before;
+				squares[i % wDim]! += before * before;
+			}
+		}
+		const mean = sum.map((total) => total / (rounds * MANY));
+		const std = squares.map((total, i) => deviation(mean[i]!, total / (rounds * MANY)));
+		return { mean: Float32Array.from(mean), std: Float32Array.from(std) };
+	} finally {
+		program.dispose();
+	}
+}
+
 /** Standard deviation from the first two moments; never 0, so that it can be a scale. */
 const deviation = (mean: number, square: number): number => Math.sqrt(Math.max(square - mean ** 2, 1e-12));
 

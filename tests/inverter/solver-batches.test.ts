@@ -10,6 +10,7 @@ const runs = [
 	{ kind: 'csgm', preset: 'paper', steps: 30, restarts: 2 },
 	{ kind: 'ilo', steps: [25, 15] },
 	{ kind: 'ilo', preset: 'paper', steps: [25, 15] },
+	{ kind: 'ilo', preset: 'published-code', steps: [25, 15] },
 	{ kind: 'mgan', steps: 20, codes: 4 },
 	{ kind: 'mgan', preset: 'paper', steps: 20, codes: 4 },
 	{ kind: 'pulse', steps: 20 },
