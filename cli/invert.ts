@@ -110,7 +110,7 @@ async function checked(
 	solver: Record<string, unknown>,
 	{ checkpoint, server, seed }: InvertOptions,
 ): Promise<About> {
-	const { decodeMeasurement, parseProblem, parseSolver, requireNoPrior } = await import(
+	const { decodeMeasurement, parseProblem, parseSolver, requirePrior, solverFor } = await import(
 		'../inverter/index.ts'
 	);
 	const { findCheckpoint } = await import('./checkpoint.ts');
@@ -123,7 +123,7 @@ async function checked(
 	const about = { problem, solver: { kind: spec.kind, preset: spec.preset, ...spec.options }, seed };
 	if (server) return { ...about, checkpoint: checkpoint ?? null };
 	if (checkpoint) return { ...about, checkpoint: (await findCheckpoint(checkpoint)).dir };
-	requireNoPrior(spec);
+	requirePrior(solverFor(spec), null);
 	return { ...about, checkpoint: null };
 }
 

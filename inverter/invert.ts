@@ -7,7 +7,7 @@ import { expected, RtilError } from '../errors/index.ts';
 import { psnr, ssim } from '../metrics/index.ts';
 import { parse } from './border.ts';
 import { inRange } from './evaluate.ts';
-import type { Prior } from './prior.ts';
+import { type AnyPrior, imageSize } from './prior.ts';
 import {
 	decodeMeasurement,
 	encodeMeasurement,
@@ -17,9 +17,9 @@ import {
 	type ProblemSpec,
 	parseProblem,
 } from './problems/index.ts';
-import { type InversionSession, requireNoPrior, requireServed, requireSize, stackImages } from './session.ts';
-import { parseSolver, type StopReason } from './solvers/index.ts';
-import { renderImages } from './statistics.ts';
+import { type InversionSession, requireServed, requireSize, stackImages } from './session.ts';
+import { parseSolver, requirePrior, type StopReason, solverFor } from './solvers/index.ts';
+import { latentSize, renderGlow, renderImages } from './statistics.ts';
 
 /** Images of one call. */
 export const MOST_IMAGES = 64;
@@ -139,7 +139,7 @@ async function decodeAll(
 /** Simulated measurements of images, which are then the truth. */
 async function simulate(
 	session: InversionSession,
-	prior: Prior | null,
+	prior: AnyPrior | null,
 	problem: ProblemSpec,
 	{ images: files, resize }: Extract<Input, { problem: unknown }>,
 	measurementSeed: number,
@@ -151,7 +151,7 @@ async function simulate(
 			'Give a checkpoint, or images of the size you want.',
 		);
 	}
-	const side = prior?.generator.resolution;
+	const side = prior && imageSize(prior).resolution;
 	const truth = await decodeAll(files, resize ? { width: side!, height: side! } : null, (image) => {
 		if (prior) requireSize(prior, image.height, image.width, image.channels);
 	});
@@ -174,7 +174,7 @@ function truthOf({ image, keys }: Measurements, files: Images): Promise<HostTens
 
 async function takeIn(
 	session: InversionSession,
-	prior: Prior | null,
+	prior: AnyPrior | null,
 	{ problem, given }: ReturnType<typeof described>,
 	input: Input,
 	measurementSeed: number,
@@ -194,7 +194,7 @@ export async function invert(
 	const call = parse(invertSchema, payload, 'invert');
 	const solver = parseSolver(call.solver);
 	const asked = described(call.input);
-	if (!call.checkpoint) requireNoPrior(solver);
+	if (!call.checkpoint) requirePrior(solverFor(solver), null);
 	const now = context.now ?? (() => performance.now());
 	const limit = call.timeLimitSeconds;
 	const deadline = limit === undefined ? {} : { deadline: now() + 1000 * limit };
@@ -257,6 +257,7 @@ const sampleSchema = z.strictObject({
 	checkpoint,
 	count: z.int().min(1).max(MOST_IMAGES),
 	seed,
+	/** Draws w towards its mean; of a Glow: the temperature. */
 	truncation: z.number().min(0).max(2),
 });
 
@@ -271,10 +272,13 @@ export interface SampleResult {
 export async function sample(session: InversionSession, payload: unknown): Promise<SampleResult> {
 	const { count, seed: from, truncation, ...call } = parse(sampleSchema, payload, 'sample');
 	const prior = await session.prior(call.checkpoint.dir);
-	const { zDim } = prior.generator;
-	const z = new Float32Array(count * zDim);
-	for (let i = 0; i < count; i++) z.set(stream(from, 'sample').normals(i, zDim), i * zDim);
-	const images = renderImages(session.engine, prior, z, truncation);
+	const size = prior.kind === 'glow' ? latentSize(prior) : prior.generator.zDim;
+	const z = new Float32Array(count * size);
+	for (let i = 0; i < count; i++) z.set(stream(from, 'sample').normals(i, size), i * size);
+	const images =
+		prior.kind === 'glow'
+			? renderGlow(session.engine, prior, z, truncation)
+			: renderImages(session.engine, prior, z, truncation);
 	if (!images.data.every(Number.isFinite))
 		throw expected('finite pixel values', `checkpoint ${prior.id}`, 'NaN');
 	return { shape: [...images.shape], data: images.data, png: await grid(images) };

@@ -17,6 +17,8 @@ export interface CutState {
 	features: tf.Tensor;
 	/** The running RGB image of the blocks before this one, [N, h/2, w/2, 3]; null at the first. */
 	rgb: tf.Tensor | null;
+	/** Leave out the RGB layer of this block, too: the image begins after it, as ILO's published code resumes. */
+	withoutRgb?: boolean;
 }
 
 export interface SynthesisInput {

@@ -191,7 +191,7 @@ export function stylegan2Generator(config: StyleGAN2Config): Generator<StyleGAN2
 			x = from.features;
 			rgb = from.rgb;
 			first = at + 1;
-			if (first <= stop) rgb = addRgb(params, blocks[at]!, x, rgb, styles);
+			if (first <= stop && !from.withoutRgb) rgb = addRgb(params, blocks[at]!, x, rgb, styles);
 		} else {
 			const constant = params['input.input']!;
 			x = tf.mul(constant, tf.fill([input.styles.shape[0]!, 1, 1, 1], 1));

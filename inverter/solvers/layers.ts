@@ -58,19 +58,22 @@ function stepFunction(
 	function evaluate(state: TensorMap, inputs: TensorMap, values: tf.Tensor[]): tf.Tensor2D {
 		const variables = Object.fromEntries(names.map((name, i) => [name, values[i]!]));
 		const image = networks.image(state, layer, variables);
-		const squares = tf.square(tf.sub(operator.apply(withPrefix(state, 'op.'), image), state.y!));
+		const apart = tf.sub(operator.apply(withPrefix(state, 'op.'), image), state.y!);
+		const squares = tf.square(apart);
 		const fitted = sumPerImage(tf.mul(squares, state.fitted!)); // [N, 1]
 		const heldOut = tf.div(sumPerImage(tf.mul(squares, state['held-out']!)), state['held-out.energy']!);
 		const residual = tf.div(fitted, state['fitted.energy']!);
 		const data = tf.mul(fitted, state['fitted.scale']!);
-		let objective: tf.Tensor = plan.floor ? tf.maximum(data, inputs.floor!) : data;
+		const noisy = plan.stochastic && tf.square(tf.add(apart, inputs.noise!));
+		const fit = noisy ? tf.mul(sumPerImage(tf.mul(noisy, state.fitted!)), state['fitted.scale']!) : data;
+		let objective: tf.Tensor = plan.floor ? tf.maximum(fit, inputs.floor!) : fit;
 		names.forEach((name, i) => {
 			const weight = inputs[`weight.${name.split('.')[0]}`];
 			// The channel weights of a mixture have no prior.
 			if (!weight) return;
 			objective = tf.add(objective, tf.mul(sumPerImage(tf.square(values[i]!)), weight));
 		});
-		if (plan.geodesic) {
+		if (plan.geodesic && !(plan.geodesicFirst && layer.cut)) {
 			const latent = variables.latent as tf.Tensor3D;
 			const used = tf.slice(latent, [0, row, 0], [-1, latent.shape[1] - row, -1]);
 			objective = tf.add(objective, tf.mul(geodesic(used), inputs['weight.geodesic']!));
@@ -106,6 +109,7 @@ function stepFunction(
 			'weight.offset': [1],
 			'weight.geodesic': [1],
 			radius: [1],
+			...(plan.stochastic ? { noise: measurements.y.shape } : {}),
 			...Object.fromEntries(extraInputs(plan).map((name) => [name, [1]])),
 		},
 		run(state, inputs) {

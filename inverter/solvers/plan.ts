@@ -38,6 +38,14 @@ export interface LayerPlan {
 	floor?: boolean;
 	/** Optimise these codes and their channel weights at a cut instead of one latent. */
 	mixture?: { cut: Cut; codes: number };
+	/** The geodesic term acts in the first layer alone (as published). */
+	geodesicFirst?: boolean;
+	/** The RGB image so far is dropped on entering a layer (as published). */
+	dropRgb?: boolean;
+	/** w+ = LeakyReLU(σ z + μ), with the statistics of w before such an activation (as published). */
+	proxy?: boolean;
+	/** Noise drawn anew for each step is added to the measurement of the estimate. */
+	stochastic?: boolean;
 	/** Absent: Adam with β 0.9 and 0.999; `sgd`: plain gradient steps. */
 	descent?: 'sgd' | { betas: readonly [number, number] };
 }
@@ -154,6 +162,12 @@ export function initialState(prior: Prior, measurements: Measurements, plan: Lay
 		state[`sigma.${name}`] = { shape: [1], data: Float32Array.of(1) };
 	}
 	return state;
+}
+
+/** Names of the entries that change while a solve goes on. */
+export function movingState(prior: Prior, measurements: Measurements, plan: LayerPlan): string[] {
+	const names = Object.keys(initialState(prior, measurements, plan));
+	return names.filter((name) => /^(x|m|v|best|at)\./.test(name));
 }
 
 /** Programs with the same key are interchangeable: priors of one architecture share theirs. */

@@ -3,9 +3,10 @@
 // result does not depend on what else is in the batch (to rounding).
 import type { z } from 'zod';
 import type { Engine, HostTensor, HostTensors } from '../../engine/index.ts';
-import type { Prior } from '../prior.ts';
+import type { AnyPrior, Prior } from '../prior.ts';
 import type { Measurements, ProblemSpec } from '../problems/index.ts';
 import type { ProgramCache } from './cache.ts';
+import type { SolveStore } from './resume.ts';
 
 export interface SolveContext {
 	engine: Engine;
@@ -23,6 +24,8 @@ export interface SolveContext {
 	progressEvery?: number;
 	/** Every so many steps progress has the current best images; default never. */
 	previewEvery?: number;
+	/** Keeps what is needed to go on after the process is killed; absent: a killed solve begins again. */
+	resume?: SolveStore;
 	/** [N, H, W, C]: only to report the oracle beside the result; it selects nothing. */
 	truth?: HostTensor;
 }
@@ -77,13 +80,13 @@ export interface Reconstruction {
 	oraclePsnr: number[] | null;
 }
 
-/** `P` is `Prior | null` for a solver that needs none. */
-export interface Solver<Schema extends z.ZodType = z.ZodType, P extends Prior | null = Prior> {
+/** `P`: the prior it takes, a GAN by default; `Prior | null` for a solver that needs none. */
+export interface Solver<Schema extends z.ZodType = z.ZodType, P extends AnyPrior | null = Prior> {
 	readonly kind: string;
 	/** One line for people. */
 	readonly summary: string;
-	/** nothing: no prior is looked at; absent: a generator. */
-	readonly needs?: 'nothing';
+	/** nothing: no prior is looked at; absent: a GAN. */
+	readonly needs?: 'gan' | 'glow' | 'nothing';
 	/** Accepts the options after the preset is filled in; unknown keys are refused. */
 	readonly schema: Schema;
 	/** Complete options by name; the first is the default. */
