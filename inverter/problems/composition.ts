@@ -84,7 +84,7 @@ const level = ({ steps }: Composition): number => {
 
 const about = {
 	kind: 'composition',
-	summary: 'several problems applied in order, with noise at the end: blur, then reduction, …',
+	summary: 'several problems applied in order, such as a blur and then a reduction, with noise at the end',
 	schema,
 	examples: [
 		{
