@@ -71,6 +71,28 @@ test('motion to the right is the mean along the row, upwards along the column, a
 	t.true(Math.abs(y.reduce((sum, value) => sum + value, 0) - 1) < 1e-5);
 });
 
+test('shake is a path of its seed about its middle, straight without turns', (t) => {
+	const shake = (more: object): Float32Array =>
+		applied({ kind: 'deblurring', kernel: 'shake', length: 7, ...more }, point(8, 8)).data;
+	for (const seed of [0, 1, 2]) {
+		const y = shake({ seed });
+		let [mass, rows, columns] = [0, 0, 0];
+		y.forEach((value, i) => {
+			mass += value;
+			rows += value * Math.floor(i / side);
+			columns += value * (i % side);
+		});
+		t.true(Math.abs(mass - 1) < 1e-5);
+		t.true(Math.abs(rows - 8) < 0.5 && Math.abs(columns - 8) < 0.5, `${rows}, ${columns}`);
+		t.deepEqual(y, shake({ seed }));
+		// A straight path reaches farther than one that turns.
+		const reach = (values: Float32Array): number =>
+			Math.max(...values.map((v, i) => (v > 0 ? Math.hypot(Math.floor(i / side) - 8, (i % side) - 8) : 0)));
+		t.true(reach(shake({ seed, turn: 0 })) > reach(shake({ seed, turn: 120 })));
+	}
+	t.notDeepEqual(shake({ seed: 0 }), shake({ seed: 1 }));
+});
+
 test('area and box agree where the factor divides the sides', (t) => {
 	const reduce = (filter: string): HostTensor => applied({ kind: 'super-resolution', factor: 4, filter });
 	t.true(near(reduce('area'), reduce('box'), 0));
