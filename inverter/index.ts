@@ -18,7 +18,7 @@ export { type InverterNodeOptions, runInverterNode } from './node.ts';
 export type { LatentStatistics, Prior } from './prior.ts';
 export * from './problems/index.ts';
 export { type InverterService, type ServiceOptions, serveInverter } from './service.ts';
-export { InversionSession, requireNoPrior } from './session.ts';
+export { InversionSession, requireNoPrior, requireServed } from './session.ts';
 export { CheckpointShelf, fetchCheckpoint } from './shelf.ts';
 export * from './solvers/index.ts';
 export { latentStatistics, renderImages } from './statistics.ts';

@@ -8,7 +8,7 @@ import { compressedSensing } from './compressed-sensing.ts';
 import { deblurring } from './deblurring.ts';
 import { denoising, identity } from './identity.ts';
 import { inpainting } from './inpainting.ts';
-import { nameOf, type Operator } from './operator.ts';
+import { type ImageShape, nameOf, type Operator } from './operator.ts';
 import { superResolution } from './super-resolution.ts';
 
 /** Description of a problem as JSON: a `kind`, the operator's own fields, and `noise`. */
@@ -57,6 +57,11 @@ export function parseProblem(json: unknown, place = 'problem'): ProblemSpec {
 		throw expected(`one of ${operators.map((operator) => operator.kind).join(', ')}`, `${place}.kind`, kind);
 	}
 	return parse(problemSchema, json, place);
+}
+
+/** Throws INVALID_INPUT when images of a shape cannot be measured so. */
+export function checkProblem(spec: ProblemSpec, image: ImageShape): void {
+	operatorFor(spec).check?.(spec, image);
 }
 
 /** Kind and variant, `inpainting-eyes`: what tables and reports call the problem, beside its level. */
