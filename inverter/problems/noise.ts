@@ -60,7 +60,8 @@ export function noiseLevel(noise: Noise | undefined): number {
 export const isNoisy = (noise: Noise | undefined): boolean => noise !== undefined && noise.kind !== 'none';
 
 /**
- * Adds the noise of one image to its clean measurement, in place, where `support` is 1.
+ * Adds the noise of one image to its clean measurement, in place, where `support` is 1: v + σ n with n ~ N(0, 1), or
+ * 2 k / photons − 1 with k ~ Poisson(photons (v + 1) / 2).
  *
  * @returns the root mean square deviation of the noise; null without any
  */
