@@ -7,7 +7,7 @@ const HEAD = `# Problems
 
 <!-- Made by \`npm run docs\` from the registry of problems (inverter/problems). -->
 
-A problem says how an image is measured: y = A x + noise, with images in [−1, 1]. It is named by its \`kind\`. In an experiment file it is an entry of \`evaluation.problems\`; on a command line, \`--problem KIND:key=value,…\`, where a value in brackets or braces may hold commas. Unknown keys and values out of range are refused. The description, the seed and the name of an image recreate operator and noise exactly, and a measurement file carries all of them: \`rtil invert --measurement FILE\` needs nothing else. Tables and reports name a problem by kind and variant, such as \`inpainting-eyes\`, and by a level: the observed fraction, the factor, the size or length of a kernel, the strength of the noise; an experiment may have one of each name and level.
+A problem says how an image is measured: y = A x + noise, with images in [−1, 1]. It is named by its \`kind\`. In an experiment file it is an entry of \`evaluation.problems\`; on a command line, \`--problem KIND:key=value,…\`, where a value in brackets or braces may hold commas. Unknown keys and values out of range are refused. The description, the seed and the name of an image recreate operator and noise exactly, and a measurement file carries all of them: \`rtil invert --measurement FILE\` needs nothing else. Tables and reports name a problem by kind, variant and noise, such as \`inpainting-eyes-sigma-0.1\`, and by a level: the observed fraction, the factor, the size or length of a kernel, the strength of the noise; an experiment may have one of each name and level.
 `;
 
 /** The page, as Markdown. */

@@ -56,6 +56,13 @@ export function noiseLevel(noise: Noise | undefined): number {
 	return noise?.kind === 'poisson' ? noise.photons : 0;
 }
 
+/** `sigma-0.05`, `snr-20`, `photons-30`; empty without noise. */
+export function noiseName(noise: Noise | undefined): string {
+	if (!noise || noise.kind === 'none') return '';
+	const words = { gaussian: 'sigma', snr: 'snr', poisson: 'photons' };
+	return `${words[noise.kind]}-${noiseLevel(noise)}`;
+}
+
 /** Whether a problem states noise. */
 export const isNoisy = (noise: Noise | undefined): boolean => noise !== undefined && noise.kind !== 'none';
 

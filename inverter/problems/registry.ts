@@ -8,6 +8,7 @@ import { compressedSensing } from './compressed-sensing.ts';
 import { deblurring } from './deblurring.ts';
 import { denoising, identity } from './identity.ts';
 import { inpainting } from './inpainting.ts';
+import { noiseName } from './noise.ts';
 import { type ImageShape, nameOf, type Operator } from './operator.ts';
 import { superResolution } from './super-resolution.ts';
 
@@ -64,9 +65,13 @@ export function checkProblem(spec: ProblemSpec, image: ImageShape): void {
 	operatorFor(spec).check?.(spec, image);
 }
 
-/** Kind and variant, `inpainting-eyes`: what tables and reports call the problem, beside its level. */
+/**
+ * Kind, variant and noise, `inpainting-eyes-sigma-0.1`: what tables and reports call the problem, beside its level. The
+ * noise of denoising is its level.
+ */
 export function problemName(spec: ProblemSpec): string {
-	return nameOf<never>(operatorFor(spec), spec as never);
+	const noise = spec.kind === denoising.kind ? '' : noiseName(spec.noise);
+	return [nameOf<never>(operatorFor(spec), spec as never), noise].filter(Boolean).join('-');
 }
 
 /** Observed fraction, factor, size or σ: what tables and reports call the level. */

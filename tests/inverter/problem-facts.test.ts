@@ -7,6 +7,7 @@ import {
 	packMask,
 	parseProblem,
 	problemLevel,
+	problemName,
 } from '../../inverter/problems/index.ts';
 
 const programs = new OperatorPrograms(await openEngine());
@@ -105,6 +106,34 @@ test('a composition is its steps one after the other, with noise at the end', (t
 	const byHand = applied({ ...reduce, noise }, applied(blur));
 	t.true(near(applied({ kind: 'composition', steps: [blur, reduce], noise }), byHand));
 	t.is(problemLevel(parseProblem({ kind: 'composition', steps: [blur, reduce] })), 2);
+});
+
+test('problems are told apart by name and level', (t) => {
+	for (const [problem, name, level] of [
+		[{ kind: 'compressed-sensing', ratio: 0.1 }, 'compressed-sensing', 0.1],
+		[{ kind: 'compressed-sensing', ratio: 0.1, matrix: 'gaussian' }, 'compressed-sensing-gaussian', 0.1],
+		[{ kind: 'inpainting', mask: 'half' }, 'inpainting-half', 0.5],
+		[{ kind: 'super-resolution', factor: 4, noise: { kind: 'none' } }, 'super-resolution', 4],
+		[
+			{ kind: 'super-resolution', factor: 4, noise: { kind: 'poisson', photons: 30 } },
+			'super-resolution-photons-30',
+			4,
+		],
+		[{ kind: 'denoising', noise: { kind: 'gaussian', sigma: 0.2 } }, 'denoising', 0.2],
+		[{ kind: 'denoising', noise: { kind: 'snr', decibels: 12 } }, 'denoising-snr', 12],
+		[
+			{
+				kind: 'composition',
+				steps: [{ kind: 'deblurring', kernel: 'motion', length: 5 }, { kind: 'colorization' }],
+				noise: { kind: 'gaussian', sigma: 0.1 },
+			},
+			'composition-deblurring-motion-colorization-sigma-0.1',
+			1,
+		],
+	] as const) {
+		const spec = parseProblem(problem);
+		t.deepEqual([problemName(spec), problemLevel(spec)], [name, level]);
+	}
 });
 
 test('the eye patch is a band at the eye line of aligned faces, and its level the fraction that is seen', (t) => {

@@ -7,6 +7,7 @@ for (const [problem, level, name] of [
 	['inpainting-half', 0.5, 'inpainting half, 50\u00a0%'],
 	['super-resolution', 4, 'super-resolution ×4'],
 	['super-resolution-bicubic', 8, 'super-resolution bicubic ×8'],
+	['super-resolution-sigma-0.05', 4, 'super-resolution sigma 0.05 ×4'],
 	['deblurring-motion', 9, 'deblurring motion, 9'],
 	[
 		'composition-deblurring-gaussian-super-resolution',
