@@ -18,7 +18,7 @@ export { type InverterNodeOptions, runInverterNode } from './node.ts';
 export { type AnyPrior, type GlowPrior, imageSize, type LatentStatistics, type Prior } from './prior.ts';
 export * from './problems/index.ts';
 export { type InverterService, type ServiceOptions, serveInverter } from './service.ts';
-export { InversionSession } from './session.ts';
+export { InversionSession, requireServed } from './session.ts';
 export { CheckpointShelf, fetchCheckpoint } from './shelf.ts';
 export * from './solvers/index.ts';
 export { latentStatistics, renderGlow, renderImages } from './statistics.ts';

@@ -24,6 +24,9 @@ import { latentSize, renderGlow, renderImages } from './statistics.ts';
 /** Images of one call. */
 export const MOST_IMAGES = 64;
 
+/** Side of SSIM's window (Wang et al. 2004), in pixels. */
+const LEAST_FOR_SSIM = 11;
+
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes');
 const seed = z.int().min(0);
 const checkpoint = z.looseObject({ dir: z.string() });
@@ -81,7 +84,7 @@ export interface InvertedImage {
 	heldOut: number | null;
 	reason: StopReason;
 	steps: number;
-	/** Only with a truth; `oraclePsnr` is what the truth would have selected. */
+	/** Only with a truth, SSIM where its window fits; `oraclePsnr` is what the truth would have selected. */
 	psnr: number | null;
 	ssim: number | null;
 	oraclePsnr: number | null;
@@ -220,7 +223,8 @@ export async function invert(
 	await Promise.all(previews);
 	const clipped = inRange(result.images);
 	const quality = truth && psnr(truth, clipped);
-	const similarity = truth && ssim(truth, clipped);
+	const { height, width } = sizeOf(result.images);
+	const similarity = truth && Math.min(height, width) >= LEAST_FOR_SSIM ? ssim(truth, clipped) : null;
 	const parts = splitBatch(result.images.data, sizeOf(result.images));
 	const inverted = await Promise.all(
 		parts.map(
