@@ -47,6 +47,7 @@ export {
 	halfToNumber,
 	readSafetensorsHeader,
 } from './safetensors.ts';
+export { exportTorch, type ImportReport, importTorch, type TransferOptions } from './transfer.ts';
 export {
 	type AddWeightsOptions,
 	addWeights,

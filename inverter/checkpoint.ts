@@ -11,6 +11,9 @@ const rtilConfig = z.looseObject({ cuts: z.array(z.string()).min(1), sigma: z.nu
 
 const numbers = z.array(z.number()).transform((values) => Float32Array.from(values));
 
+/** An imported checkpoint may know the centre of w, and nothing more. */
+const centreJson = z.looseObject({ wMean: numbers });
+
 const latentJson = z.looseObject({
 	wMean: numbers,
 	wStd: numbers,
@@ -58,7 +61,10 @@ export async function loadPrior(engine: Engine, dir: string): Promise<Prior> {
 		id: manifest.id,
 		generator,
 		params: known,
-		latent: storedStatistics(manifest, generator) ?? latentStatistics(engine, generator, known, { seed: 0 }),
+		latent: storedStatistics(manifest, generator) ?? {
+			...latentStatistics(engine, generator, known, { seed: 0 }),
+			...storedCentre(manifest, generator),
+		},
 		rtil: rtil && { cuts: rtil.cuts, sigma: rtil.sigma },
 	};
 }
@@ -71,4 +77,12 @@ function storedStatistics(
 	return success && data.wMean.length === generator.wDim && data.wStd.length === generator.wDim
 		? data
 		: undefined;
+}
+
+function storedCentre(
+	{ latent }: CheckpointManifest,
+	generator: Generator,
+): Pick<LatentStatistics, 'wMean'> | undefined {
+	const { success, data } = centreJson.safeParse(latent);
+	return success && data.wMean.length === generator.wDim ? { wMean: data.wMean } : undefined;
 }

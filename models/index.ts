@@ -9,6 +9,7 @@ export {
 	generatorOf,
 	glowArchitecture,
 	glowOf,
+	type PgganArchitecture,
 	pgganArchitecture,
 	stylegan2Architecture,
 } from './architecture.ts';
