@@ -52,6 +52,7 @@ export {
 	type AddWeightsOptions,
 	addWeights,
 	knownWeights,
+	loadInception,
 	loadPerceptual,
 	type WeightsManifest,
 	type WeightsOptions,
