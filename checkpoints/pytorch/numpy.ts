@@ -1,6 +1,5 @@
-// Scalars and arrays of numpy as pickles hold them: a dtype, and bytes. Formats: numpy/core/src/multiarray (methods.c,
-// `array_setstate`; descriptor.c, `arraydescr_setstate`).
-import type { HostTensor } from '../../engine/contract.ts';
+// Scalars of numpy as pickles hold them: a dtype, and bytes. Networks keep gains so. Format: numpy/core/src/multiarray
+// (descriptor.c, `arraydescr_setstate`).
 import { type Global, type Plain, Stateful } from './pickle.ts';
 import { torchDtypes } from './tensor.ts';
 
@@ -33,52 +32,23 @@ class NumpyDtype extends Stateful {
 		if (order !== '<' && order !== '|' && order !== '=') throw new Error('its numbers are not little-endian');
 	}
 
-	/** The numbers that bytes are; throws where there are not `count` of them. */
-	read(bytes: Plain | undefined, count: number): (number | bigint)[] {
+	/** The number that bytes are. */
+	read(bytes: Plain | undefined): number | bigint {
 		const { bytes: width, read } = torchDtypes[this.name]!;
-		if (!(bytes instanceof Uint8Array) || bytes.length !== width * count) {
-			throw new Error("numbers of numpy's are damaged");
-		}
-		const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-		return Array.from({ length: count }, (_, i) => read(view, i * width));
-	}
-}
-
-/** An array of numpy's; empty until it has its state. */
-export class NumpyArray extends Stateful {
-	private value: HostTensor = { shape: [0], data: new Float32Array(0) };
-
-	/** (version, shape, dtype, Fortran order?, bytes) */
-	setState(state: Plain): void {
-		const [, shape, dtype, fortran, bytes] = Array.isArray(state) ? state : [];
-		const whole = (side: Plain) => typeof side === 'number' && Number.isSafeInteger(side) && side >= 0;
-		if (!Array.isArray(shape) || !shape.every(whole) || !(dtype instanceof NumpyDtype)) {
-			throw new Error("an array of numpy's is damaged");
-		}
-		if (fortran === true && shape.length > 1) throw new Error("an array of numpy's is in column-major order");
-		const sides = shape as number[];
-		const count = sides.reduce((n, side) => n * side, 1);
-		this.value = { shape: sides, data: Float32Array.from(dtype.read(bytes, count), Number) };
-	}
-
-	/** As float32, row-major. */
-	toHost(): HostTensor {
-		return this.value;
+		if (!(bytes instanceof Uint8Array) || bytes.length !== width)
+			throw new Error("a number of numpy's is damaged");
+		return read(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0);
 	}
 }
 
 /** What a pickle with numbers of numpy's may name; numpy 2 has another folder for the same. */
-export const numpyGlobals: Record<string, Global['call']> = Object.fromEntries([
-	['numpy.dtype', ([code]: readonly Plain[]) => new NumpyDtype(code)],
-	// Named as the class of the array that `_reconstruct` makes.
-	['numpy.ndarray', undefined],
-	...['numpy.core.multiarray', 'numpy._core.multiarray'].flatMap((module) => [
-		[`${module}.scalar`, scalar] as const,
-		[`${module}._reconstruct`, () => new NumpyArray()] as const,
-	]),
-]);
+export const numpyGlobals: Record<string, Global['call']> = {
+	'numpy.dtype': ([code]) => new NumpyDtype(code),
+	'numpy.core.multiarray.scalar': scalar,
+	'numpy._core.multiarray.scalar': scalar,
+};
 
 function scalar([dtype, bytes]: readonly Plain[]): number | bigint {
 	if (!(dtype instanceof NumpyDtype)) throw new Error("a number of numpy's is damaged");
-	return dtype.read(bytes, 1)[0]!;
+	return dtype.read(bytes);
 }

@@ -30,11 +30,23 @@ export function readPickle(bytes: Buffer, file: string): Plain {
 	};
 	const find = (module: string, name: string): Plain | undefined => {
 		const full = `${module}.${name}`;
-		if (!Object.hasOwn(functions, full)) return findGlobal(module, name);
-		const call = functions[full];
-		return call ? { name: full, call } : { name: full };
+		if (tensorFlowNetworks.has(full)) throw tensorFlow(file);
+		return Object.hasOwn(functions, full)
+			? ({ name: full, call: functions[full] } as Global)
+			: findGlobal(module, name);
 	};
 	return unpickle(bytes, { file, find }).value;
+}
+
+/** Classes of networks in pickles of StyleGAN, StyleGAN2 and PGGAN for TensorFlow. */
+const tensorFlowNetworks = new Set(['dnnlib.tflib.network.Network', 'tfutil.Network', 'network.Network']);
+
+function tensorFlow(file: string): RtilError {
+	return new RtilError(
+		'MISMATCH',
+		`${file} is a pickle of networks for TensorFlow, which is not read`,
+		'Convert it: StyleGAN2 with legacy.py of NVlabs/stylegan2-ada-pytorch (to .pkl), PGGAN with convert_model.py of genforce/genforce (to .pth).',
+	);
 }
 
 /** {type, version, module_src, class_name, state} → the class's name and the state. */

@@ -1,4 +1,5 @@
-import { writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import {
@@ -12,9 +13,10 @@ import {
 } from '../../checkpoints/index.ts';
 import { toGlow, toPggan } from '../../checkpoints/pytorch/index.ts';
 import type { HostTensors } from '../../engine/index.ts';
+import { RtilError } from '../../errors/index.ts';
 import { glow, type PgganConfig, pgganDiscriminator, pgganGenerator } from '../../models/index.ts';
 import { temporaryFolder } from '../bus/server.ts';
-import { testGolden } from '../golden.ts';
+import { fixturesDir, testGolden } from '../golden.ts';
 import { Call, pickle } from './pickles.ts';
 
 /** Every number is another, so that none can be mistaken. */
@@ -226,6 +228,16 @@ for (const [title, content, message] of refused) {
 		await t.throwsAsync(imported(t, content), { code: 'MISMATCH', message });
 	});
 }
+
+testGolden('hostile files are refused by an import and leave nothing', 'pt_serialization', async (t, f) => {
+	const home = await temporaryFolder(t);
+	const dir = path.join(home, 'out');
+	for (const name of Object.keys(f.json.files)) {
+		await t.throwsAsync(importTorch(path.join(fixturesDir, name), { dir }), { instanceOf: RtilError }, name);
+	}
+	t.deepEqual(await readdir(home), []);
+	t.false(existsSync('PWNED'));
+});
 
 test('what is in the folder already is never replaced', async (t) => {
 	const home = await temporaryFolder(t);

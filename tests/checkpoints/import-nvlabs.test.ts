@@ -136,6 +136,11 @@ const unlike: [title: string, bytes: Buffer, message: RegExp][] = [
 		nvlabsFile({ G_ema: moduleTree({ 'synthesis.L0_36_512.weight': names.ema['mapping.w_avg']! }) }),
 		/StyleGAN3/,
 	],
+	[
+		'of TensorFlow',
+		pickle(new Tuple(new Call('dnnlib.tflib.network.Network', [], { version: 4, variables: [] }))),
+		/networks for TensorFlow, which is not read/,
+	],
 	['of a discriminator alone', nvlabsFile({ D: nvlabsModule(names.d, 'discriminator') }), /no generator/],
 ];
 
@@ -196,16 +201,11 @@ const hostile: [title: string, bytes: Buffer, message: RegExp][] = [
 		/not little-endian/,
 	],
 	[
-		'with an array cut short',
-		pickle(
-			new Call(
-				'numpy.core.multiarray._reconstruct',
-				[],
-				new Tuple(1, new Tuple(4), new Call('numpy.dtype', ['f4']), false, Buffer.alloc(8)),
-			),
-		),
-		/numbers of numpy's are damaged/,
+		'with a number cut short',
+		pickle(new Call('numpy.core.multiarray.scalar', [new Call('numpy.dtype', ['f8']), Buffer.alloc(4)])),
+		/a number of numpy's is damaged/,
 	],
+	['with objects of numpy', pickle(new Call('numpy.dtype', ['O8'])), /numpy's type O8/],
 	['that is cut short', file.subarray(0, file.length - 100), /cut short/],
 ];
 
