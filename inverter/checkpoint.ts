@@ -25,6 +25,9 @@ const rtilConfig = z.union([
 
 const numbers = z.array(z.number()).transform((values) => Float32Array.from(values));
 
+/** An imported checkpoint may know the centre of w, and nothing more. */
+const centreJson = z.looseObject({ wMean: numbers });
+
 const latentJson = z.looseObject({
 	wMean: numbers,
 	wStd: numbers,
@@ -67,7 +70,10 @@ export async function loadPrior(engine: Engine, dir: string): Promise<AnyPrior> 
 		id,
 		generator: network,
 		params,
-		latent: storedStatistics(manifest, network) ?? latentStatistics(engine, network, params, { seed: 0 }),
+		latent: storedStatistics(manifest, network) ?? {
+			...latentStatistics(engine, network, params, { seed: 0 }),
+			...storedCentre(manifest, network),
+		},
 		rtil,
 	};
 }
@@ -98,4 +104,12 @@ function storedStatistics(
 	return success && data.wMean.length === generator.wDim && data.wStd.length === generator.wDim
 		? data
 		: undefined;
+}
+
+function storedCentre(
+	{ latent }: CheckpointManifest,
+	generator: Generator,
+): Pick<LatentStatistics, 'wMean'> | undefined {
+	const { success, data } = centreJson.safeParse(latent);
+	return success && data.wMean.length === generator.wDim ? { wMean: data.wMean } : undefined;
 }

@@ -1,0 +1,31 @@
+import path from 'node:path';
+import test from 'ava';
+import { writeCheckpoint } from '../../checkpoints/index.ts';
+import { openEngine } from '../../engine/index.ts';
+import { loadPrior } from '../../inverter/checkpoint.ts';
+import { stylegan2Generator } from '../../models/index.ts';
+import { temporaryFolder } from '../bus/server.ts';
+import { fields } from '../checkpoints/fixture.ts';
+
+const engine = await openEngine();
+
+test('a checkpoint that knows the centre of w alone has it kept and the rest measured', async (t) => {
+	const config = { resolution: 8, channels: [4, 4], zDim: 6, wDim: 6, mappingLayers: 1 };
+	const dir = path.join(await temporaryFolder(t), 'x');
+	const write = (latent?: { wMean: number[] }) =>
+		writeCheckpoint(
+			dir,
+			fields(0, {
+				architecture: { generator: { kind: 'stylegan2', ...config }, discriminator: null },
+				...(latent ? { latent } : {}),
+			}),
+			{ g_ema: stylegan2Generator(config).init(1) },
+		);
+	await write();
+	const measured = (await loadPrior(engine, dir)).latent;
+	const wMean = [1, 2, 3, 4, 5, 6];
+	await write({ wMean });
+	t.deepEqual((await loadPrior(engine, dir)).latent, { ...measured, wMean: Float32Array.from(wMean) });
+	await write({ wMean: [1] });
+	t.deepEqual((await loadPrior(engine, dir)).latent, measured);
+});
