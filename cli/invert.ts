@@ -8,6 +8,9 @@ import { type Progress, showProgress } from './progress.ts';
 import { parseSpec } from './spec.ts';
 import { renderTable } from './table.ts';
 
+/** A killed inversion loses no more than this. */
+const SECONDS_BETWEEN_SNAPSHOTS = 5;
+
 interface InvertOptions {
 	checkpoint?: string;
 	problem?: string;
@@ -16,6 +19,7 @@ interface InvertOptions {
 	seed: number;
 	resize: boolean;
 	to: string;
+	resumeDir?: string;
 	engine?: 'auto' | 'gpu' | 'native' | 'wasm';
 	json?: boolean;
 }
@@ -62,6 +66,10 @@ export function invertCommand(): Command {
 		)
 		.option('--no-resize', 'refuse images of another size instead of cropping and scaling them')
 		.option('--to <dir>', 'folder for the reconstructions', 'inverted')
+		.option(
+			'--resume-dir <dir>',
+			'keep what a killed inversion needs: the same command goes on from there, to the same result',
+		)
 		.addOption(engineOption())
 		.addOption(jsonOption())
 		.action(async (files: string[], options: InvertOptions) => {
@@ -71,6 +79,13 @@ export function invertCommand(): Command {
 					'INVALID_INPUT',
 					'An inversion here needs --checkpoint DIR',
 					'Or name a server with --server HOST:PORT.',
+				);
+			}
+			if (options.server && options.resumeDir) {
+				throw new RtilError(
+					'INVALID_INPUT',
+					'--resume-dir is for inversions here, but --server names a server',
+					'Leave one of them out.',
 				);
 			}
 			const contents = await Promise.all(files.map(readOrRefuse));
@@ -96,7 +111,7 @@ export function invertCommand(): Command {
 		});
 }
 
-async function here({ checkpoint, engine }: InvertOptions, call: Call): Promise<Reconstructed[]> {
+async function here({ checkpoint, engine, resumeDir }: InvertOptions, call: Call): Promise<Reconstructed[]> {
 	const { openEngine } = await import('../engine/index.ts');
 	const { InversionSession, invert, parseProblem, parseSolver } = await import('../inverter/index.ts');
 	const { findCheckpoint } = await import('./checkpoint.ts');
@@ -105,7 +120,8 @@ async function here({ checkpoint, engine }: InvertOptions, call: Call): Promise<
 	parseSolver(solver, '--solver');
 	const { dir } = await findCheckpoint(checkpoint!);
 	const session = new InversionSession(await openEngine(engine ? { engine } : {}));
-	const payload = { checkpoint: { dir }, input, solver, seed };
+	const resume = resumeDir ? { resume: { dir: resumeDir, every: SECONDS_BETWEEN_SNAPSHOTS } } : {};
+	const payload = { checkpoint: { dir }, input, solver, seed, ...resume };
 	const emit = (event: { type: string; [field: string]: unknown }): void => {
 		if (event.type === 'progress') show(progress, event as unknown as Step);
 	};

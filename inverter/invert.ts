@@ -46,6 +46,8 @@ const invertSchema = z.strictObject({
 	progressEvery: z.int().min(1).optional(),
 	previewEvery: z.int().min(1).optional(),
 	timeLimitSeconds: z.number().positive().optional(),
+	/** See `SessionContext.resume`. */
+	resume: z.strictObject({ dir: z.string().min(1), every: z.number().min(0) }).optional(),
 });
 
 export type InvertPayload = z.input<typeof invertSchema>;
@@ -147,6 +149,7 @@ export async function invert(
 		...(call.progressEvery ? { progressEvery: call.progressEvery } : {}),
 		...(call.previewEvery ? { previewEvery: call.previewEvery } : {}),
 		...(truth ? { truth } : {}),
+		...(call.resume ? { resume: call.resume } : {}),
 		onProgress: ({ layerName, step, steps, objective, residual, secondsLeft, preview }) => {
 			context.emit({ type: 'progress', layer: layerName, step, steps, objective, residual, secondsLeft });
 			if (!preview) return;
