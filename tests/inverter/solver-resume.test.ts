@@ -14,6 +14,7 @@ for (const [solver, problem, stops] of [
 	[{ kind: 'ilo', steps: [12, 8, 6] }, sensing, [7, 16]],
 	[{ kind: 'ilo', preset: 'published-code', steps: [6, 6] }, sensing, [8]],
 	[{ kind: 'ilo', steps: [6, 6], stochastic: true }, noisy, [8]],
+	[{ kind: 'robust', steps: [6, 4, 5] }, sensing, [9]],
 	[{ kind: 'csgm', steps: 15, restarts: 2 }, sensing, [6]],
 	[{ kind: 'l-brgm', steps: 10, draws: 4 }, sensing, [5]],
 	[{ kind: 'mgan', steps: 10, codes: 4 }, sensing, [5]],
