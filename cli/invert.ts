@@ -20,6 +20,7 @@ interface InvertOptions {
 	resize: boolean;
 	to: string;
 	resumeDir?: string;
+	spread?: boolean;
 	engine?: 'auto' | 'gpu' | 'native' | 'wasm';
 	json?: boolean;
 }
@@ -30,6 +31,8 @@ interface Reconstructed {
 	png: Uint8Array;
 	/** The simulated measurement as a file; null when measurements were given. */
 	measurement: Uint8Array | null;
+	/** Deviation over restarts as a picture; null where there was one start. */
+	spread: Uint8Array | null;
 	psnr: number | null;
 	ssim: number | null;
 	residual: number;
@@ -66,6 +69,10 @@ export function invertCommand(): Command {
 		)
 		.option('--no-resize', 'refuse images of another size instead of cropping and scaling them')
 		.option('--to <dir>', 'folder for the reconstructions', 'inverted')
+		.option(
+			'--spread',
+			'also write how far restarts of a solver disagree at each pixel (NAME.spread.png; white: 0.5 of [−1, 1])',
+		)
 		.option(
 			'--resume-dir <dir>',
 			'keep what a killed inversion needs: the same command goes on from there, to the same result',
@@ -141,8 +148,18 @@ async function atServer(
 		if (step) show(progress, step);
 		if (!reconstruction) continue;
 		const { name, png, measurement, residual, steps, psnr, ssim } = reconstruction;
+		const spread = reconstruction.spread.length > 0 ? reconstruction.spread : null;
 		const file = measurement.length > 0 ? measurement : null;
-		results.push({ name, png, measurement: file, residual, steps, psnr: psnr ?? null, ssim: ssim ?? null });
+		results.push({
+			name,
+			png,
+			measurement: file,
+			spread,
+			residual,
+			steps,
+			psnr: psnr ?? null,
+			ssim: ssim ?? null,
+		});
 	}
 	return results;
 }
@@ -166,13 +183,17 @@ function show(progress: Progress, { layer, step, steps, residual, secondsLeft }:
 	});
 }
 
-async function write(results: readonly Reconstructed[], { to, json }: InvertOptions): Promise<void> {
+async function write(
+	results: readonly Reconstructed[],
+	{ to, json, ...options }: InvertOptions,
+): Promise<void> {
 	const { writeWhole } = await import('../coordinator/index.ts');
 	const rows = [];
-	for (const { png, measurement, ...row } of results) {
+	for (const { png, measurement, spread, ...row } of results) {
 		const file = path.join(to, `${row.name}.png`);
 		await writeWhole(file, png);
 		if (measurement) await writeWhole(path.join(to, `${row.name}.measurement`), measurement);
+		if (options.spread && spread) await writeWhole(path.join(to, `${row.name}.spread.png`), spread);
 		const { name, psnr, ssim, residual, steps } = row;
 		rows.push({ name, psnr, ssim, residual, steps, file });
 	}

@@ -20,6 +20,9 @@ import { type InversionSession, requireSize, stackImages } from './session.ts';
 import { parseSolver, type StopReason } from './solvers/index.ts';
 import { latentSize, renderGlow, renderImages } from './statistics.ts';
 
+/** Standard deviation shown white, of pixels in [−1, 1]. */
+const WHITE_SPREAD = 0.5;
+
 /** Images of one call. */
 export const MOST_IMAGES = 64;
 
@@ -81,6 +84,8 @@ export interface InvertedImage {
 	oraclePsnr: number | null;
 	/** The simulated measurement as a file. */
 	measurement: Uint8Array | null;
+	/** Only of several restarts: a PNG of the standard deviation over them, black 0, white 0.5 or more. */
+	spread: Uint8Array | null;
 }
 
 export interface InvertResult {
@@ -162,6 +167,7 @@ export async function invert(
 	const quality = truth && psnr(truth, clipped);
 	const similarity = truth && ssim(truth, clipped);
 	const parts = splitBatch(result.images.data, sizeOf(result.images));
+	const spreads = result.spread && splitBatch(result.spread.data, sizeOf(result.spread));
 	const images = await Promise.all(
 		parts.map(
 			async ({ data, ...size }, i): Promise<InvertedImage> => ({
@@ -177,6 +183,7 @@ export async function invert(
 				ssim: similarity?.[i] ?? null,
 				oraclePsnr: result.oraclePsnr?.[i] ?? null,
 				measurement: truth && new Uint8Array(encodeMeasurement(measurements, i)),
+				spread: spreads ? new Uint8Array(await encodePng(bright(spreads[i]!.data), size)) : null,
 			}),
 		),
 	);
@@ -185,6 +192,11 @@ export async function invert(
 
 function sizeOf({ shape }: HostTensor): { height: number; width: number; channels: number } {
 	return { height: shape[1]!, width: shape[2]!, channels: shape[3]! };
+}
+
+/** Deviations as pixels in [−1, 1]. */
+function bright(spread: Float32Array): Float32Array {
+	return spread.map((value) => 2 * Math.min(1, value / WHITE_SPREAD) - 1);
 }
 
 /** Images side by side, about square. */
