@@ -34,6 +34,8 @@ function dot(a: Float32Array, b: Float32Array): number {
 interface Pair {
 	s: Float32Array;
 	y: Float32Array;
+	/** sᵀy. */
+	curvature: number;
 }
 
 /** One function of the batch: `trial` is its row of the points. */
@@ -105,8 +107,9 @@ class Search {
 	#remember(gradient: Float32Array): void {
 		const s = this.trial.map((value, i) => value - this.x[i]!);
 		const y = gradient.map((value, i) => value - this.gradient[i]!);
-		if (!(dot(s, y) > LEAST_CURVATURE * Math.sqrt(dot(s, s) * dot(y, y)))) return;
-		this.pairs.push({ s, y });
+		const curvature = dot(s, y);
+		if (!(curvature > LEAST_CURVATURE * Math.sqrt(dot(s, s) * dot(y, y)))) return;
+		this.pairs.push({ s, y, curvature });
 		if (this.pairs.length > this.settings.memory) this.pairs.shift();
 	}
 
@@ -129,18 +132,18 @@ class Search {
 		const q = this.gradient.map((value) => -value);
 		const shares: number[] = [];
 		for (let k = this.pairs.length - 1; k >= 0; k--) {
-			const { s, y } = this.pairs[k]!;
-			const share = dot(s, q) / dot(s, y);
+			const { s, y, curvature } = this.pairs[k]!;
+			const share = dot(s, q) / curvature;
 			shares[k] = share;
 			for (let i = 0; i < q.length; i++) q[i]! -= share * y[i]!;
 		}
 		const newest = this.pairs[this.pairs.length - 1];
 		if (newest) {
-			const scale = dot(newest.s, newest.y) / dot(newest.y, newest.y);
+			const scale = newest.curvature / dot(newest.y, newest.y);
 			for (let i = 0; i < q.length; i++) q[i]! *= scale;
 		}
-		for (const [k, { s, y }] of this.pairs.entries()) {
-			const share = shares[k]! - dot(y, q) / dot(s, y);
+		for (const [k, { s, y, curvature }] of this.pairs.entries()) {
+			const share = shares[k]! - dot(y, q) / curvature;
 			for (let i = 0; i < q.length; i++) q[i]! += share * s[i]!;
 		}
 		return q;
@@ -191,7 +194,7 @@ export function lbfgs(start: Float32Array, batch: number, settings: LbfgsSetting
 				search.pairs = Array.from({ length: state.numbers.pairs![n]! }, () => {
 					const [s, y] = [state.tensors.s!, state.tensors.y!].map(({ data }) => row(data, next).slice());
 					next++;
-					return { s: s!, y: y! };
+					return { s: s!, y: y!, curvature: dot(s!, y!) };
 				});
 			}
 		},

@@ -21,6 +21,9 @@ import { type InversionSession, requireServed, requireSize, stackImages } from '
 import { parseSolver, requirePrior, type StopReason, solverFor } from './solvers/index.ts';
 import { latentSize, renderGlow, renderImages } from './statistics.ts';
 
+/** Standard deviation shown white, of pixels in [−1, 1]. */
+const WHITE_SPREAD = 0.5;
+
 /** Images of one call. */
 export const MOST_IMAGES = 64;
 
@@ -57,6 +60,8 @@ const invertSchema = z.strictObject({
 	progressEvery: z.int().min(1).optional(),
 	previewEvery: z.int().min(1).optional(),
 	timeLimitSeconds: z.number().positive().optional(),
+	/** See `SessionContext.resume`. */
+	resume: z.strictObject({ dir: z.string().min(1), every: z.number().min(0) }).optional(),
 });
 
 export type InvertPayload = z.input<typeof invertSchema>;
@@ -90,6 +95,8 @@ export interface InvertedImage {
 	oraclePsnr: number | null;
 	/** The simulated measurement as a file. */
 	measurement: Uint8Array | null;
+	/** Only of several restarts: a PNG of the standard deviation over them, black 0, white 0.5 or more. */
+	spread: Uint8Array | null;
 }
 
 export interface InvertResult {
@@ -213,6 +220,7 @@ export async function invert(
 		...(call.progressEvery ? { progressEvery: call.progressEvery } : {}),
 		...(call.previewEvery ? { previewEvery: call.previewEvery } : {}),
 		...(truth ? { truth } : {}),
+		...(call.resume ? { resume: call.resume } : {}),
 		onProgress: ({ layerName, step, steps, objective, residual, secondsLeft, preview }) => {
 			context.emit({ type: 'progress', layer: layerName, step, steps, objective, residual, secondsLeft });
 			if (!preview) return;
@@ -226,6 +234,7 @@ export async function invert(
 	const { height, width } = sizeOf(result.images);
 	const similarity = truth && Math.min(height, width) >= LEAST_FOR_SSIM ? ssim(truth, clipped) : null;
 	const parts = splitBatch(result.images.data, sizeOf(result.images));
+	const spreads = result.spread && splitBatch(result.spread.data, sizeOf(result.spread));
 	const inverted = await Promise.all(
 		parts.map(
 			async ({ data, ...size }, i): Promise<InvertedImage> => ({
@@ -241,6 +250,7 @@ export async function invert(
 				ssim: similarity?.[i] ?? null,
 				oraclePsnr: result.oraclePsnr?.[i] ?? null,
 				measurement: asked.given ? null : new Uint8Array(encodeMeasurement(measurements, i)),
+				spread: spreads ? new Uint8Array(await encodePng(bright(spreads[i]!.data), size)) : null,
 			}),
 		),
 	);
@@ -249,6 +259,11 @@ export async function invert(
 
 function sizeOf({ shape }: HostTensor): { height: number; width: number; channels: number } {
 	return { height: shape[1]!, width: shape[2]!, channels: shape[3]! };
+}
+
+/** Deviations as pixels in [−1, 1]. */
+function bright(spread: Float32Array): Float32Array {
+	return spread.map((value) => 2 * Math.min(1, value / WHITE_SPREAD) - 1);
 }
 
 /** Images side by side, about square. */

@@ -175,6 +175,7 @@ function handlers(options: ServiceOptions, stopping: AbortSignal): grpc.UntypedS
 					...(image.ssim === null ? {} : { ssim: image.ssim }),
 					...(image.oraclePsnr === null ? {} : { oraclePsnr: image.oraclePsnr }),
 					measurement: image.measurement ?? new Uint8Array(),
+					spread: image.spread ?? new Uint8Array(),
 				},
 			});
 		}

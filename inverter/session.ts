@@ -4,6 +4,7 @@ import { RtilError } from '../errors/index.ts';
 import { loadPrior } from './checkpoint.ts';
 import { type AnyPrior, imageSize } from './prior.ts';
 import { type Measurements, OperatorPrograms, type ProblemSpec } from './problems/index.ts';
+import { solveFile } from './solve-files.ts';
 import {
 	ProgramCache,
 	type Progress,
@@ -19,6 +20,12 @@ import {
 const PRIORS = 2;
 /** Idle programs: a few problems by a few solvers. */
 const PROGRAMS = 8;
+
+export interface SessionContext extends Omit<SolveContext, 'engine' | 'programs' | 'resume'> {
+	onProgress?: (progress: Progress) => void;
+	/** Folder for what an unfinished solve needs to go on, saved every so many seconds; absent: it begins again. */
+	resume?: { dir: string; every: number };
+}
 
 export class InversionSession {
 	readonly engine: Engine;
@@ -45,17 +52,29 @@ export class InversionSession {
 		prior: AnyPrior | null,
 		measurements: Measurements,
 		solver: unknown,
-		context: Omit<SolveContext, 'engine' | 'programs'> & { onProgress?: (progress: Progress) => void },
+		context: SessionContext,
 	): Promise<Reconstruction> {
 		const spec = parseSolver(solver);
-		const { onProgress, ...rest } = context;
+		const { onProgress, resume, ...rest } = context;
 		requireServed(spec, prior, measurements.problem);
 		const chosen = solverFor(spec);
-		const whole = { ...rest, engine: this.engine, programs: this.#programs };
-		const run = chosen.solve(prior, measurements, spec.options, whole);
+		const identity = {
+			prior: prior?.id ?? null,
+			solver: spec,
+			measurements,
+			seed: rest.seed,
+			engine: this.engine.description,
+			truth: rest.truth !== undefined,
+		};
+		const store = resume && solveFile(resume.dir, identity, resume.every);
+		const own = { engine: this.engine, programs: this.#programs, ...(store ? { resume: store } : {}) };
+		const run = chosen.solve(prior, measurements, spec.options, { ...rest, ...own });
 		for (;;) {
 			const { value, done } = await run.next();
-			if (done) return value;
+			if (done) {
+				await store?.remove();
+				return value;
+			}
 			onProgress?.(value);
 		}
 	}

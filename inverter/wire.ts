@@ -79,6 +79,7 @@ export interface WireReconstruction {
 	ssim?: number;
 	oraclePsnr?: number;
 	measurement: Uint8Array;
+	spread: Uint8Array;
 }
 
 export interface WireProgress {

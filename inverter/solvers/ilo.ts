@@ -16,8 +16,9 @@ import type { Cut } from '../../models/index.ts';
 import { type Prior, requireStyles } from '../prior.ts';
 import type { Measurements, ProblemSpec } from '../problems/index.ts';
 import { proxyStatistics } from '../statistics.ts';
+import { solveRestarts } from './restarts.ts';
 import { selectionSchema } from './selection.ts';
-import { type LayerSchedule, solveLayers } from './solve.ts';
+import type { LayerSchedule } from './solve.ts';
 import type { Progress, Reconstruction, SolveContext, Solver } from './solver.ts';
 
 const schema = z.strictObject({
@@ -73,6 +74,8 @@ const schema = z.strictObject({
 	misfit: z.number().min(0).max(1),
 	/** Data term: ‖r‖² / ‖y‖², or the mean of r² as published. */
 	fit: z.enum(['relative', 'mean']),
+	/** Starts of each image, solved together; absent: 1. The first is as `start` says, the others are random. */
+	restarts: z.int().min(1).max(64).optional(),
 	/** End an image's layer after so many steps without a better score; 0: never. */
 	patience: z.int().min(0),
 	select: selectionSchema,
@@ -165,7 +168,7 @@ async function* solve(
 	check(prior, options, measurements.problem);
 	const schedule = iloSchedule(prior, options, measurements.problem, context.truth !== undefined);
 	const proxy = schedule.plan.proxy ? { proxy: proxyStatistics(context.engine, prior, { seed: 0 }) } : {};
-	return yield* solveLayers(prior, measurements, { ...schedule, ...proxy }, context);
+	return yield* solveRestarts(prior, measurements, { ...schedule, ...proxy }, context, options.restarts ?? 1);
 }
 
 const heldOut = { by: 'held-out', fraction: 0.1 } as const;

@@ -11,8 +11,9 @@ import type { Prior } from '../prior.ts';
 import type { Measurements } from '../problems/index.ts';
 import { operatorFor } from '../problems/registry.ts';
 import { type Networks, synthesis } from './networks.ts';
+import { normalised } from './normalised.ts';
 import { firstRow, initialState, type Layer, type LayerPlan, variablesOf, withPrefix } from './plan.ts';
-import { cosineSpread, geodesic, onL1Ball, onSphere, sumPerImage } from './terms.ts';
+import { cosineSpread, geodesic, onL1Ball, onSphere, pyramid, sumPerImage } from './terms.ts';
 
 /** Columns of the `report` output of a step, [N, 6]. */
 const columns = ['objective', 'residual', 'heldOut', 'data', 'error', 'score'] as const;
@@ -35,7 +36,7 @@ const ADAM_EPSILON = 1e-8;
 
 /** β of Adam; with plain gradient steps there is nothing to correct for. */
 export const betasOf = ({ descent }: LayerPlan): readonly [number, number] =>
-	descent === 'sgd' ? [0, 0] : (descent?.betas ?? [0.9, 0.999]);
+	typeof descent === 'string' ? [0, 0] : (descent?.betas ?? [0.9, 0.999]);
 
 /** Scores start here: anything finite is better. */
 export const WORST_SCORE = 1e30;
@@ -65,7 +66,10 @@ function stepFunction(
 		const residual = tf.div(fitted, state['fitted.energy']!);
 		const data = tf.mul(fitted, state['fitted.scale']!);
 		const noisy = plan.stochastic && tf.square(tf.add(apart, inputs.noise!));
-		const fit = noisy ? tf.mul(sumPerImage(tf.mul(noisy, state.fitted!)), state['fitted.scale']!) : data;
+		let fit = noisy ? tf.mul(sumPerImage(tf.mul(noisy, state.fitted!)), state['fitted.scale']!) : data;
+		if (plan.pyramid) {
+			fit = tf.mul(pyramid(tf.mul(apart, state.fitted!), inputs['weight.l1']!), state['fitted.scale']!);
+		}
 		let objective: tf.Tensor = plan.floor ? tf.maximum(fit, inputs.floor!) : fit;
 		names.forEach((name, i) => {
 			const weight = inputs[`weight.${name.split('.')[0]}`];
@@ -144,8 +148,9 @@ function stepFunction(
 				const x = values[i]!;
 				const gradient = grads[i] ?? tf.zerosLike(x);
 				next[`best.${name}`] = choose(x, state[`best.${name}`]!);
-				if (plan.descent === 'sgd') {
-					const moved = tf.sub(x, tf.mul(gradient, inputs.rate!));
+				if (typeof plan.descent === 'string') {
+					const along = plan.descent === 'sgd' ? gradient : normalised(state, layer, name, gradient);
+					const moved = tf.sub(x, tf.mul(along, inputs.rate!));
 					next[`x.${name}`] = constrain(plan, name, moved, x, inputs.radius!);
 					return;
 				}
@@ -184,19 +189,19 @@ function enterFunction(
 	batch: number,
 ): ProgramFunction {
 	const [before, layer] = [plan.layers[index - 1]!, plan.layers[index]!];
-	const cut = layer.cut!;
+	const { cut } = layer;
 	return {
 		inputs: {},
 		run(state) {
 			const best = Object.fromEntries(
 				variablesOf(prior, plan, before).map((name) => [name, state[`best.${name}`]!]),
 			);
-			const { features, rgb } = networks.prefix(state, before, best, cut.name);
-			const next: TensorMap = {
-				[`at.${cut.name}.features`]: features,
-				'best.score': tf.fill([batch, 1], WORST_SCORE),
-			};
-			if (rgb) next[`at.${cut.name}.rgb`] = rgb;
+			const next: TensorMap = { 'best.score': tf.fill([batch, 1], WORST_SCORE) };
+			if (cut) {
+				const { features, rgb } = networks.prefix(state, before, best, cut.name);
+				next[`at.${cut.name}.features`] = features;
+				if (rgb) next[`at.${cut.name}.rgb`] = rgb;
+			}
 			for (const name of variablesOf(prior, plan, before)) next[`x.${name}`] = tf.clone(best[name]!);
 			for (const name of variablesOf(prior, plan, layer)) {
 				const { shape } = state[`x.${name}`]!;
@@ -240,11 +245,12 @@ function drawFunction(
 }
 
 /** Inputs of a step that only some plans have. */
-export function extraInputs({ mapped, cosine, floor }: LayerPlan): string[] {
+export function extraInputs({ mapped, cosine, floor, pyramid }: LayerPlan): string[] {
 	return [
 		...(mapped ? ['weight.map', 'weight.z'] : []),
 		...(cosine ? ['weight.cosine'] : []),
 		...(floor ? ['floor'] : []),
+		...(pyramid ? ['weight.l1'] : []),
 	];
 }
 

@@ -46,7 +46,9 @@ export function synthesis(prior: Prior, plan: LayerPlan) {
 			(_, index) => variables[`noise.${index}`] ?? state[`x.noise.${index}`]!,
 		);
 		const offset = layer.cut ? variables[`offset.${layer.cut.name}`] : undefined;
-		return { styles: styles(state, variables.latent!), noises, ...start(state, layer, offset) };
+		const latent = variables.latent ?? state['x.latent']!;
+		const shifts = withPrefix(variables, 'shift.');
+		return { styles: styles(state, latent), shifts, noises, ...start(state, layer, offset) };
 	}
 
 	/** The state at the cut of a mixture, Σ_k α_k ⊙ f_k over the codes of an image, and the mean of their styles. */

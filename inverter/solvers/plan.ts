@@ -14,6 +14,8 @@ export interface Layer {
 	cut: Cut | null;
 	/** Noise maps with an index below this are optimised. */
 	noises: number;
+	/** One step of one w for all rows, of w+, or of the scale of every filter. */
+	phase?: 'w' | 'w+' | 'w++';
 }
 
 /** What decides the program; strengths and rates are inputs. */
@@ -46,8 +48,10 @@ export interface LayerPlan {
 	proxy?: boolean;
 	/** Noise drawn anew for each step is added to the measurement of the estimate. */
 	stochastic?: boolean;
-	/** Absent: Adam with β 0.9 and 0.999; `sgd`: plain gradient steps. */
-	descent?: 'sgd' | { betas: readonly [number, number] };
+	/** Data term over a pyramid of the residual, and its ℓ1 norm at the top. */
+	pyramid?: boolean;
+	/** `normalised`: steps of a given length along the gradient of each row. Absent: Adam with β 0.9 and 0.999; `sgd`: plain gradient steps. */
+	descent?: 'sgd' | 'normalised' | { betas: readonly [number, number] };
 }
 
 /** First row of w+ that acts after a cut: rows 2 log₂(r) − 3 and later (the ToRGB of the block, then the next blocks). */
@@ -63,8 +67,17 @@ function optimisedNoises(prior: Prior, { cut, noises }: Layer): number[] {
 		.map(({ index }) => index);
 }
 
+/** The modulated layers of a StyleGAN2 and how many input channels each scales. */
+export function filterScales({ generator }: Prior): [name: string, channels: number][] {
+	const ending = '.conv.modulation.bias';
+	return Object.entries(generator.shapes).flatMap(([name, [channels]]) =>
+		name.endsWith(ending) ? [[name.slice(0, -ending.length), channels!]] : [],
+	);
+}
+
 /** Names of what a layer optimises. */
 export function variablesOf(prior: Prior, plan: LayerPlan, layer: Layer): string[] {
+	if (layer.phase === 'w++') return filterScales(prior).map(([name]) => `shift.${name}`);
 	const noises = optimisedNoises(prior, layer).map((index) => `noise.${index}`);
 	const latents = plan.mixture ? ['codes', 'channels'] : plan.mapped ? ['latent', 'z'] : ['latent'];
 	return [...latents, ...noises, ...(layer.cut ? [`offset.${layer.cut.name}`] : [])];
@@ -119,6 +132,9 @@ export function variables(prior: Prior, plan: LayerPlan, batch: number): Variabl
 	prior.generator.noiseShapes.forEach(([height, width], index) => {
 		shapes.push([`noise.${index}`, [batch, height, width, 1]]);
 	});
+	if (plan.layers.some(({ phase }) => phase === 'w++')) {
+		for (const [name, channels] of filterScales(prior)) shapes.push([`shift.${name}`, [batch, channels]]);
+	}
 	for (const { cut } of plan.layers) {
 		if (cut) shapes.push([`offset.${cut.name}`, [batch, cut.resolution, cut.resolution, cut.channels]]);
 	}

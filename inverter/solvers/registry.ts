@@ -10,6 +10,7 @@ import { glowAnalysis, glowSynthesis } from './glow.ts';
 import { ilo } from './ilo.ts';
 import { mgan } from './mgan.ts';
 import { pulse } from './pulse.ts';
+import { robust } from './robust.ts';
 import type { Solver } from './solver.ts';
 
 type AnySolver = Solver<z.ZodType<Record<string, unknown>>, AnyPrior | null>;
@@ -22,6 +23,7 @@ export const solvers: readonly AnySolver[] = [
 	pulse,
 	brgm,
 	lbrgm,
+	robust,
 	glowSynthesis,
 	glowAnalysis,
 	bm3d,

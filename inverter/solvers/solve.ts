@@ -36,7 +36,7 @@ export interface LayerSchedule {
 	/** Draws of z among which z and w+ start, where the plan has them. */
 	draws?: number;
 	/** Factors of the sums of squares of latents and noises in place of `misfit`, and what else the plan has. */
-	weights?: Partial<Record<'latent' | 'noise' | 'z' | 'map' | 'cosine' | 'floor', number>>;
+	weights?: Partial<Record<'latent' | 'noise' | 'z' | 'map' | 'cosine' | 'floor' | 'l1', number>>;
 	/** Start of the channel weights of a mixture. */
 	channelWeight?: number;
 	/** Statistics of w where the plan has the proxy; absent: the prior's. */
@@ -213,7 +213,12 @@ export async function* solveLayers(
 			if (index === history.length) {
 				if (index > 0) program.call(`enter.${index}`, {});
 				standing.enterLayer();
-				history.push({ name: layer.cut?.name ?? 'latent', objective: [], residual: [], heldOut: [] });
+				history.push({
+					name: layer.cut?.name ?? layer.phase ?? 'latent',
+					objective: [],
+					residual: [],
+					heldOut: [],
+				});
 			}
 			const steps = schedule.steps[index]!;
 			const before = schedule.steps.slice(0, index).reduce((sum, count) => sum + count, 0);

@@ -76,6 +76,8 @@ export interface Reconstruction {
 	steps: number[];
 	seconds: number;
 	history: LayerHistory[];
+	/** Only of several restarts: the standard deviation of each pixel over what they lead to, [N, H, W, C]. */
+	spread?: HostTensor;
 	/** Only with a truth: the PSNR (dB) of the iterate that the truth would have selected. Never the result. */
 	oraclePsnr: number[] | null;
 }

@@ -1,9 +1,10 @@
 // A Glow checkpoint: loaded, sampled, described by a node, and refused to the solvers of GANs.
 import path from 'node:path';
 import test from 'ava';
-import { InversionSession, loadPrior, sample } from '../../inverter/index.ts';
+import { prepareDataset } from '../../data/index.ts';
+import { evaluate, InversionSession, invert, loadPrior, sample } from '../../inverter/index.ts';
 import { glowOf } from '../../models/index.ts';
-import { startNode, temporaryFolder, writeNetwork, writeTinyCheckpoint } from './node-fixture.ts';
+import { picture, startNode, temporaryFolder, writeNetwork, writeTinyCheckpoint } from './node-fixture.ts';
 import { engine, measured, prior, truth, worst } from './solving.ts';
 import { tinyGlow, tinyGlowArchitecture, tinyGlowParams } from './tiny-prior.ts';
 
@@ -54,6 +55,42 @@ test('solvers of GANs refuse a Glow in one line, and solvers of a Glow a GAN', a
 	await t.throwsAsync(() => session.solve(null, measurements, { kind: 'glow-synthesis' }, { seed: 0 }), {
 		message: 'The solver glow-synthesis needs a prior.',
 	});
+});
+
+test('images are inverted and evaluated with a Glow', async (t) => {
+	const dir = await temporaryFolder(t);
+	await write(path.join(dir, 'glow'));
+	const session = new InversionSession(engine);
+	t.teardown(() => session.dispose());
+	const checkpoint = { dir: path.join(dir, 'glow') };
+	const problem = { kind: 'inpainting', mask: 'random', ratio: 0.5 };
+	const solver = { kind: 'glow-analysis', steps: 20 };
+	const { signal } = new AbortController();
+	const input = { problem, images: [{ name: 'a', file: await picture(1, 20) }], resize: true };
+	const { images } = await invert(
+		session,
+		{ checkpoint, input, solver, seed: 0 },
+		{ signal, emit: () => {} },
+	);
+	t.deepEqual(images[0]!.shape, [16, 16, 3]);
+	t.true(images[0]!.psnr! > 10 && images[0]!.residual < 0.1);
+
+	const data = await prepareDataset({ kind: 'faces', count: 2, resolution: 16, seed: 1 }, { cache: dir });
+	const job = {
+		run: 'r',
+		arm: 'glow',
+		checkpoint,
+		problem,
+		solver,
+		images: { file: data.file, indices: [0, 1] },
+		seeds: [0],
+	};
+	const { rows } = await evaluate(session, job, { signal, emit: () => {} });
+	t.deepEqual(
+		rows.map((row) => row.solver),
+		['glow-analysis', 'glow-analysis'],
+	);
+	for (const { psnr, residual } of rows) t.true(psnr! > 10 && residual! < 0.1);
 });
 
 test('a node describes and samples a Glow', async (t) => {

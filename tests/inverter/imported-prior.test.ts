@@ -2,7 +2,7 @@ import path from 'node:path';
 import test from 'ava';
 import { writeCheckpoint } from '../../checkpoints/index.ts';
 import { openEngine } from '../../engine/index.ts';
-import { loadPrior } from '../../inverter/checkpoint.ts';
+import { loadPrior, type Prior } from '../../inverter/checkpoint.ts';
 import { stylegan2Generator } from '../../models/index.ts';
 import { temporaryFolder } from '../bus/server.ts';
 import { fields } from '../checkpoints/fixture.ts';
@@ -21,11 +21,12 @@ test('a checkpoint that knows the centre of w alone has it kept and the rest mea
 			}),
 			{ g_ema: stylegan2Generator(config).init(1) },
 		);
+	const latentOf = async (from: string) => ((await loadPrior(engine, from)) as Prior).latent;
 	await write();
-	const measured = (await loadPrior(engine, dir)).latent;
+	const measured = await latentOf(dir);
 	const wMean = [1, 2, 3, 4, 5, 6];
 	await write({ wMean });
-	t.deepEqual((await loadPrior(engine, dir)).latent, { ...measured, wMean: Float32Array.from(wMean) });
+	t.deepEqual(await latentOf(dir), { ...measured, wMean: Float32Array.from(wMean) });
 	await write({ wMean: [1] });
-	t.deepEqual((await loadPrior(engine, dir)).latent, measured);
+	t.deepEqual(await latentOf(dir), measured);
 });

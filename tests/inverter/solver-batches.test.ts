@@ -16,6 +16,7 @@ const runs = [
 	{ kind: 'pulse', steps: 20 },
 	{ kind: 'brgm', steps: 20 },
 	{ kind: 'l-brgm', steps: 20, draws: 5 },
+	{ kind: 'robust', steps: [12, 8, 8] },
 	{ kind: 'glow-synthesis', steps: 20 },
 	{ kind: 'glow-analysis', steps: 20 },
 	{ kind: 'glow-analysis', preset: 'published-code', steps: 20 },
