@@ -6,6 +6,7 @@ export { linear, valueAndGradients, vectorJacobian, withGradients } from './grad
 export { type LbfgsSettings, lbfgs } from './lbfgs.ts';
 export { openEngine } from './open.ts';
 export { biasLeakyRelu, leakyRelu, pixelNorm } from './ops/activation.ts';
+export { type AffineOptions, affineSample } from './ops/affine.ts';
 export { conv2d, conv2dTranspose, type Padding } from './ops/convolution.ts';
 export { circularConvolve } from './ops/fourier.ts';
 export { blurForStride2, type ModulationOptions, modulatedConv2d } from './ops/modulated.ts';
