@@ -12,7 +12,8 @@ export const glowLayout: ForeignLayout = {
 
 	recognise: (has) => (has('blocks.0.flows.0.actnorm.loc') ? 'generator' : undefined),
 
-	read(state, _, { resolution = DEFAULT_RESOLUTION }) {
+	read(state, _, { resolution: given }) {
+		const resolution = given ?? DEFAULT_RESOLUTION;
 		const blocks = indices(state, /^blocks\.(\d+)\./u).length;
 		const plain = indices(state, /^blocks\.(\d+)\.flows\.0\.invconv\.weight$/u).length;
 		const net = 'blocks.0.flows.0.coupling.net';
@@ -32,7 +33,7 @@ export const glowLayout: ForeignLayout = {
 			params: fromGlow(state, { ...shapes, ...constants }),
 			left: leftOver(state, { ...shapes, ...constants }, reasonOf),
 			notes: [
-				`the file does not tell the side of the images: ${resolution} is taken`,
+				...(given ? [] : [`the file does not tell the side of the images: ${resolution} is taken`]),
 				...(plain > 0 ? [`${plain} blocks have no LU decomposition: to be evaluated, not trained`] : []),
 			],
 		};
