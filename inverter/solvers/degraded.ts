@@ -4,10 +4,10 @@ import type { Measurements } from '../problems/index.ts';
 
 /**
  * Images [N, H, W, C] from measurements: where they are images, themselves, holes filled from their neighbours, enlarged
- * by repetition; else Aᵀ of the fitted values.
+ * by repetition; else the best multiple of Aᵀ of the fitted values.
  *
  * @param fitted like y: 1 where a value is measured and fitted
- * @param adjoint Aᵀ of values like y
+ * @param adjoint that multiple, of values like y that are 0 where not fitted
  */
 export function degraded(
 	{ image, keys, y }: Measurements,

@@ -28,6 +28,9 @@ export interface GlowPlan {
 	truth: boolean;
 }
 
+/** No division by zero when a measurement is all zeros. */
+const SMALLEST_ENERGY = 1e-12;
+
 export type GlowProgram = Program<Record<string, ProgramFunction>>;
 
 /** Programs with the same key are interchangeable. */
@@ -113,7 +116,7 @@ export function compileGlow(
 		state,
 		functions: {
 			evaluate: {
-				inputs: { points: [N, D], weight: [1] },
+				inputs: { points: [N, D], weight: [N, 1] },
 				run(given, { points, weight }) {
 					// Only the first column, the objective, is differentiated; the others ride along.
 					const seed = tf.concat([tf.fill([N, 1], 1), tf.fill([N, 4], 0)] as tf.Tensor2D[], 1);
@@ -137,12 +140,19 @@ export function compileGlow(
 					return { outputs: { image: tf.mul(glow.generate(withPrefix(given, 'g.'), latents), 2) } };
 				},
 			},
-			/** Aᵀ y. */
+			/** The multiple of Aᵀ y that fits best, y being 0 where it is not fitted. */
 			adjoint: {
 				inputs: { '.y': y.shape },
-				run: (given, inputs) => ({
-					outputs: { image: operator.adjoint(withPrefix(given, 'op.'), inputs['.y']!, image) },
-				}),
+				run(given, inputs) {
+					const parameters = withPrefix(given, 'op.');
+					const back = operator.adjoint(parameters, inputs['.y']!, image);
+					const again = tf.mul(operator.apply(parameters, back), given.fitted!);
+					const factor = tf.div(
+						sumPerImage(tf.square(back)),
+						tf.add(sumPerImage(tf.square(again)), SMALLEST_ENERGY),
+					);
+					return { outputs: { image: tf.mul(back, tf.reshape(factor, [N, 1, 1, 1])) } };
+				},
 			},
 		},
 	});

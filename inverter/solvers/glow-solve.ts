@@ -22,8 +22,8 @@ export interface GlowSchedule {
 	/** Evaluations of the objective. */
 	steps: number;
 	optimiser: GlowOptimiser;
-	/** λ. */
-	weight: number;
+	/** λ of each image. */
+	weights: readonly number[];
 	/** Of the image x of the analysis: the degraded one, G(0), or drawn from [−½, ½]; the synthesis starts at eps = 0. */
 	start: 'degraded' | 'mean' | 'uniform';
 	/** An image ends after so many steps without a better score; 0: never. */
@@ -131,7 +131,7 @@ export async function* solveGlow(
 		for (let t = record.objective.length; t <= steps && standing.active.some(Boolean); t++) {
 			context.signal?.throwIfAborted();
 			const points = descent.points.slice();
-			const outputs = program.call('evaluate', { points, weight: Float32Array.of(schedule.weight) });
+			const outputs = program.call('evaluate', { points, weight: Float32Array.from(schedule.weights) });
 			const tried = reportOf(outputs.report!, split.pick(t));
 			const rate = optimiser.kind === 'adam' ? rampedRate(optimiser.rate, t, steps, optimiser.ramp) : 0;
 			const told = descent.tell(tried.objective, outputs.gradient!.data, standing.active, rate);

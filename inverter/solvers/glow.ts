@@ -33,8 +33,8 @@ const common = {
 	/** λ. */
 	weight: z.number().min(0).max(1e6),
 	/**
-	 * Where the problem has Gaussian noise, λ is no lower than what makes the result the most probable image: with σ in
-	 * the units of x, σ² of ‖eps‖² or ‖z‖², and 2 σ² of −log p.
+	 * Where the measurement has noise, λ is no lower than what makes the result the most probable image: with σ in the
+	 * units of x, σ² of ‖eps‖² or ‖z‖², and 2 σ² of −log p.
 	 */
 	map: z.boolean(),
 	/** End an image after so many steps without a better score; 0: never. */
@@ -56,9 +56,9 @@ const analysisSchema = z.strictObject({
 
 type Common = z.output<typeof synthesisSchema>;
 
-function weightOf({ weight, map }: Common, { problem }: Measurements, factor: 1 | 2): number {
-	if (!map || problem.noise?.kind !== 'gaussian') return weight;
-	return Math.max(weight, factor * (problem.noise.sigma / 2) ** 2);
+/** λ of each image. */
+function weightsOf({ weight, map }: Common, { keys, sigma }: Measurements, factor: 1 | 2): number[] {
+	return keys.map((_, n) => (map && sigma ? Math.max(weight, factor * (sigma[n]! / 2) ** 2) : weight));
 }
 
 const scheduleOf = (
@@ -71,7 +71,7 @@ const scheduleOf = (
 	plan: { ...plan, truth: truth !== undefined },
 	steps: options.steps,
 	optimiser: options.optimiser,
-	weight: weightOf(options, measurements, plan.regulariser === 'likelihood' ? 2 : 1),
+	weights: weightsOf(options, measurements, plan.regulariser === 'likelihood' ? 2 : 1),
 	start,
 	patience: options.patience,
 	selection: options.select,

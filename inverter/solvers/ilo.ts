@@ -52,7 +52,7 @@ const schema = z.strictObject({
 		z.strictObject({ prior: z.literal('none'), sigma: z.number().positive().optional() }),
 	]),
 	/**
-	 * Denoising by stochastic addition of noise (ILO workshop paper, equation 4): Gaussian noise of the problem's σ, drawn
+	 * Denoising by stochastic addition of noise (ILO workshop paper, equation 4): Gaussian noise of the measurement's σ, drawn
 	 * anew for each step, is added to what is measured of the estimate before it is compared. Needs that noise in the
 	 * problem.
 	 */
@@ -101,10 +101,10 @@ function cutsFor(prior: Prior, options: IloOptions): Cut[] {
 function check(prior: Prior, options: IloOptions, problem: ProblemSpec): void {
 	cutsFor(prior, options);
 	if (options.published?.proxy) requireStyles('ilo (published.proxy)', prior);
-	if (options.stochastic && problem.noise?.kind !== 'gaussian') {
+	if (options.stochastic && (!problem.noise || problem.noise.kind === 'none')) {
 		throw new RtilError(
 			'MISMATCH',
-			'Stochastic addition of noise needs the noise level, but the problem has no Gaussian noise.',
+			'Stochastic addition of noise needs the noise level, but the problem has no noise.',
 			'Add `noise: {kind: gaussian, sigma: …}` to the problem, or set `stochastic: false`.',
 		);
 	}
@@ -117,12 +117,7 @@ const at = (values: number | readonly number[], layer: number): number =>
 	typeof values === 'number' ? values : (values[layer] ?? values[values.length - 1]!);
 
 /** The layers of these options for a prior. */
-export function iloSchedule(
-	prior: Prior,
-	options: IloOptions,
-	{ noise }: ProblemSpec,
-	truth: boolean,
-): LayerSchedule {
+export function iloSchedule(prior: Prior, options: IloOptions, truth: boolean): LayerSchedule {
 	const { offset, noises, published } = options;
 	const layers = [null, ...cutsFor(prior, options)].map((cut, i) => ({
 		cut,
@@ -154,7 +149,6 @@ export function iloSchedule(
 		),
 		geodesic: options.geodesic,
 		start: options.start,
-		...(noise?.kind === 'gaussian' ? { noiseSigma: noise.sigma } : {}),
 		selection: options.select,
 	};
 }
@@ -166,7 +160,7 @@ async function* solve(
 	context: SolveContext,
 ): AsyncGenerator<Progress, Reconstruction> {
 	check(prior, options, measurements.problem);
-	const schedule = iloSchedule(prior, options, measurements.problem, context.truth !== undefined);
+	const schedule = iloSchedule(prior, options, context.truth !== undefined);
 	const proxy = schedule.plan.proxy ? { proxy: proxyStatistics(context.engine, prior, { seed: 0 }) } : {};
 	return yield* solveRestarts(prior, measurements, { ...schedule, ...proxy }, context, options.restarts ?? 1);
 }

@@ -43,8 +43,6 @@ export interface LayerSchedule {
 	proxy?: { mean: Float32Array; std: Float32Array };
 	/** Starts of variables by name, [N, …], in place of drawn ones. */
 	given?: HostTensors;
-	/** σ of the noise that is added where the plan is stochastic. */
-	noiseSigma?: number;
 	selection: Selection;
 }
 
@@ -122,14 +120,14 @@ function load(
 	program.write(state);
 }
 
-/** Fresh noise like y for one step, an image's own whatever its batch. */
-function freshNoise({ keys, y }: Measurements, sigma: number, seed: number, step: number): Float32Array {
+/** Noise like that of the measurement, drawn anew for one step; an image's own, whatever its batch. */
+function freshNoise({ keys, sigma, y }: Measurements, seed: number, step: number): Float32Array {
 	const each = y.data.length / keys.length;
 	const noise = new Float32Array(y.data.length);
 	keys.forEach((key, i) => {
 		const drawn = stream(seed, `stochastic/${key.seed}/${key.image}`).normals(step, each);
 		noise.set(
-			drawn.map((value) => sigma * value),
+			drawn.map((value) => (sigma?.[i] ?? 0) * value),
 			i * each,
 		);
 	});
@@ -239,9 +237,7 @@ export async function* solveLayers(
 					'weight.geodesic': Float32Array.of(schedule.geodesic),
 					radius: Float32Array.of(schedule.radii?.[index] ?? 0),
 					...extra,
-					...(plan.stochastic
-						? { noise: freshNoise(measurements, schedule.noiseSigma ?? 0, context.seed, before + t + index) }
-						: {}),
+					...(plan.stochastic ? { noise: freshNoise(measurements, context.seed, before + t + index) } : {}),
 				});
 				const report = columnsOf(outputs.report!);
 				record.objective.push(report.objective);

@@ -118,7 +118,7 @@ testGolden('a whole inversion, round by round, by the preset published-code', FA
 	});
 
 	const { options } = parseSolver({ kind: 'ilo', preset: 'published-code', steps, rate: lr });
-	const schedule = iloSchedule(prior, options as never, measurements.problem, false);
+	const schedule = iloSchedule(prior, options as never, false);
 	const given: HostTensors = { latent: f.tensor('run.latent_z') };
 	for (const [i, noise] of noises(f, 'run.').entries()) given[`noise.${i}`] = noise;
 	const store = new MemoryStore(Number.POSITIVE_INFINITY);

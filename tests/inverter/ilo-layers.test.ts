@@ -91,6 +91,6 @@ test('stochastic addition of noise: the objective has it, the report has not, an
 	const alone = (await solve({ ...options, stochastic: true }, selectMeasurements(noisy, [2]))).result;
 	t.true(Math.abs(alone.history[0]!.objective[0]![0]! - first!.objective[0]![2]!) < 1e-5);
 	await t.throwsAsync(() => solve({ ...options, stochastic: true }, inpainting), {
-		message: 'Stochastic addition of noise needs the noise level, but the problem has no Gaussian noise.',
+		message: 'Stochastic addition of noise needs the noise level, but the problem has no noise.',
 	});
 });
