@@ -26,6 +26,7 @@ export function inversionSubjects(engine: Engine): Subject[] {
 	});
 	const { wDim, cuts } = generator;
 	const prior: Prior = {
+		kind: 'gan',
 		id: 'bench',
 		generator,
 		params: generator.init(0),

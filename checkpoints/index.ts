@@ -47,10 +47,12 @@ export {
 	halfToNumber,
 	readSafetensorsHeader,
 } from './safetensors.ts';
+export { exportTorch, type ImportReport, importTorch, type TransferOptions } from './transfer.ts';
 export {
 	type AddWeightsOptions,
 	addWeights,
 	knownWeights,
+	loadInception,
 	loadPerceptual,
 	type WeightsManifest,
 	type WeightsOptions,

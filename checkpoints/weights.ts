@@ -6,9 +6,11 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
+import type { HostTensors } from '../engine/contract.ts';
 import { expected, RtilError } from '../errors/index.ts';
 import type { LpipsVersion, LpipsWeights, PerceptualNetwork } from '../models/index.ts';
 import { fileName } from './manifest.ts';
+import { recogniseInception } from './pytorch/inception.ts';
 import { readTorch, tensorsByPath } from './pytorch/reader.ts';
 import { recogniseWeights } from './pytorch/torchvision.ts';
 import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
@@ -19,7 +21,7 @@ const weightsManifest = z.strictObject({
 	format: z.literal(1),
 	/** Name of the part, and of its manifest. */
 	kind: z.string().regex(/^[a-z0-9.-]+$/u),
-	network: z.enum(['alex', 'vgg', 'squeeze']),
+	network: z.enum(['alex', 'vgg', 'squeeze', 'inception']),
 	part: z.enum(['backbone', 'heads']),
 	/** Of the heads: as published; null for a backbone. */
 	version: z.enum(['0.0', '0.1']).nullable(),
@@ -45,7 +47,7 @@ const publishedHeads: Readonly<Record<string, LpipsVersion>> = {
 };
 
 const accepted =
-	'a state dictionary of torchvision (AlexNet, VGG16, SqueezeNet 1.1) or LPIPS heads, as torch.save writes them';
+	"a state dictionary of torchvision (AlexNet, VGG16, SqueezeNet 1.1), LPIPS heads or FID's Inception, as torch.save writes them";
 
 export interface WeightsOptions {
 	/** Folder of the weights; default: `weightsFolder()`. */
@@ -75,12 +77,15 @@ export async function addWeights(
 	const bytes = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
 		throw new RtilError('NOT_FOUND', `Cannot read ${file} (${cause.code})`, '', { cause });
 	});
-	const { lpips, perceptualNetworks } = await import('../models/index.ts');
+	const { inception, lpips, perceptualNetworks } = await import('../models/index.ts');
 	const shapes = Object.fromEntries(
 		perceptualNetworks.map((network) => [network, lpips({ network }).shapes]),
 	) as Record<PerceptualNetwork, Readonly<Record<string, readonly number[]>>>;
 	const state = tensorsByPath(await readTorch(bytes, file), file);
-	const found = recogniseWeights(state, shapes);
+	const features = recogniseInception(state, inception().shapes);
+	const found = features
+		? { network: 'inception' as const, part: 'backbone' as const, tensors: features }
+		: recogniseWeights(state, shapes);
 	if (!found) throw expected(accepted, file, describe([...state.keys()]));
 	const { network, part, tensors } = found;
 
@@ -149,8 +154,23 @@ export async function loadPerceptual(
 	return { network, version, params: Object.assign({}, ...parts) };
 }
 
+/**
+ * The parameters of FID's Inception, checked against their digest.
+ *
+ * @throws NOT_FOUND, naming the command that adds it; CORRUPT.
+ */
+export async function loadInception({ dir = weightsFolder() }: WeightsOptions = {}): Promise<HostTensors> {
+	const known = (await knownWeights({ dir })).find(({ network }) => network === 'inception');
+	if (known) return readPart(dir, known);
+	throw new RtilError(
+		'NOT_FOUND',
+		'FID and KID need the weights of an Inception that are not known',
+		'Add pt_inception-2015-12-05 of mseitzer/pytorch-fid (.pth) with: rtil weights add FILE',
+	);
+}
+
 function kindOf(
-	network: PerceptualNetwork,
+	network: WeightsManifest['network'],
 	part: 'backbone' | 'heads',
 	version: LpipsVersion | null,
 ): string {
@@ -165,7 +185,7 @@ function whatIs(network: PerceptualNetwork, backbone: boolean): string {
 		: `the LPIPS heads ${network}.pth of richzhang/PerceptualSimilarity`;
 }
 
-async function readPart(dir: string, { kind, file }: WeightsManifest) {
+async function readPart(dir: string, { kind, file }: WeightsManifest): Promise<HostTensors> {
 	const place = path.join(dir, file.name);
 	const bytes = await readFile(place).catch((cause: NodeJS.ErrnoException) => {
 		throw damaged(place, `it cannot be read (${cause.code})`, kind);

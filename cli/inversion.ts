@@ -9,6 +9,8 @@ export interface Reconstructed {
 	png: Uint8Array;
 	/** The simulated measurement as a file; null when measurements were given. */
 	measurement: Uint8Array | null;
+	/** Deviation over restarts as a picture; null where there was one start. */
+	spread: Uint8Array | null;
 	/** Only with a truth; `oraclePsnr` is what the truth would have selected. */
 	psnr: number | null;
 	ssim: number | null;
@@ -37,17 +39,32 @@ export interface Call {
 	progress: Progress;
 }
 
+/** A killed inversion loses no more than this. */
+const SECONDS_BETWEEN_SNAPSHOTS = 5;
+
+interface Here {
+	checkpoint: string | null;
+	engine?: 'auto' | 'gpu' | 'native' | 'wasm';
+	/** Folder for what a killed inversion needs to go on. */
+	resumeDir?: string;
+}
+
 /** On this machine; without the folder of a checkpoint for solvers that need no prior. */
 export async function invertHere(
-	checkpoint: string | null,
-	engine: 'auto' | 'gpu' | 'native' | 'wasm' | undefined,
+	{ checkpoint, engine, resumeDir }: Here,
 	call: Call,
 ): Promise<Reconstructed[]> {
 	const { openEngine } = await import('../engine/index.ts');
 	const { InversionSession, invert } = await import('../inverter/index.ts');
 	const { input, solver, seed, signal, progress } = call;
 	const session = new InversionSession(await openEngine(engine ? { engine } : {}));
-	const payload = { ...(checkpoint ? { checkpoint: { dir: checkpoint } } : {}), input, solver, seed };
+	const payload = {
+		...(checkpoint ? { checkpoint: { dir: checkpoint } } : {}),
+		...(resumeDir ? { resume: { dir: resumeDir, every: SECONDS_BETWEEN_SNAPSHOTS } } : {}),
+		input,
+		solver,
+		seed,
+	};
 	const emit = (event: { type: string; [field: string]: unknown }): void => {
 		if (event.type === 'progress') show(progress, event as unknown as Step);
 	};
@@ -82,6 +99,7 @@ export async function invertAtServer(
 			name,
 			png,
 			measurement: measurement.length > 0 ? measurement : null,
+			spread: more.spread.length > 0 ? more.spread : null,
 			psnr: more.psnr ?? null,
 			ssim: more.ssim ?? null,
 			oraclePsnr: more.oraclePsnr ?? null,
@@ -120,7 +138,9 @@ const number = (value: number | null, digits: number): string =>
 	value === null ? '–' : value.toFixed(digits);
 
 /** A line an image. */
-export const resultColumns: Column<Omit<Reconstructed, 'png' | 'measurement'> & { file: string }>[] = [
+export const resultColumns: Column<
+	Omit<Reconstructed, 'png' | 'measurement' | 'spread'> & { file: string }
+>[] = [
 	{ title: 'image', cell: ({ name }) => name },
 	{ title: 'PSNR dB', cell: ({ psnr }) => number(psnr, 2), align: 'right' },
 	{ title: 'SSIM', cell: ({ ssim }) => number(ssim, 3), align: 'right' },

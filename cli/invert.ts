@@ -19,6 +19,8 @@ interface InvertOptions {
 	seed: number;
 	resize?: boolean;
 	to: string;
+	resumeDir?: string;
+	spread?: boolean;
 	engine?: 'auto' | 'gpu' | 'native' | 'wasm';
 	json?: boolean;
 }
@@ -48,9 +50,24 @@ export function invertCommand(): Command {
 		)
 		.option('--resize', 'crop and scale images to what the checkpoint makes; else another size is refused')
 		.option('--to <dir>', 'folder for the reconstructions', 'inverted')
+		.option(
+			'--spread',
+			'also write how far restarts of a solver disagree at each pixel (NAME.spread.png; white: 0.5 of [−1, 1])',
+		)
+		.option(
+			'--resume-dir <dir>',
+			'keep what a killed inversion needs: the same command goes on from there, to the same result',
+		)
 		.addOption(engineOption())
 		.addOption(jsonOption())
 		.action(async (files: string[], options: InvertOptions) => {
+			if (options.server && options.resumeDir) {
+				throw new RtilError(
+					'INVALID_INPUT',
+					'--resume-dir is for inversions here, but --server names a server',
+					'Leave one of them out.',
+				);
+			}
 			const solver = parseSpec(options.solver, '--solver');
 			const input = await inputOf(files, options);
 			const about = await checked(input, solver, options);
@@ -60,7 +77,7 @@ export function invertCommand(): Command {
 					const call: Call = { input, solver, seed: options.seed, signal, progress };
 					const results = options.server
 						? await invertAtServer(options.server, about.checkpoint, call)
-						: await invertHere(about.checkpoint, options.engine, call);
+						: await invertHere({ ...options, checkpoint: about.checkpoint }, call);
 					progress.stop();
 					await write(results, about, options);
 				} finally {
@@ -110,7 +127,7 @@ async function checked(
 	solver: Record<string, unknown>,
 	{ checkpoint, server, seed }: InvertOptions,
 ): Promise<About> {
-	const { decodeMeasurement, parseProblem, parseSolver, requireNoPrior } = await import(
+	const { decodeMeasurement, parseProblem, parseSolver, requirePrior, solverFor } = await import(
 		'../inverter/index.ts'
 	);
 	const { findCheckpoint } = await import('./checkpoint.ts');
@@ -123,24 +140,25 @@ async function checked(
 	const about = { problem, solver: { kind: spec.kind, preset: spec.preset, ...spec.options }, seed };
 	if (server) return { ...about, checkpoint: checkpoint ?? null };
 	if (checkpoint) return { ...about, checkpoint: (await findCheckpoint(checkpoint)).dir };
-	requireNoPrior(spec);
+	requirePrior(solverFor(spec), null);
 	return { ...about, checkpoint: null };
 }
 
 async function write(
 	results: readonly Reconstructed[],
 	about: About,
-	{ to, json, saveMeasurement }: InvertOptions,
+	{ to, json, saveMeasurement, ...options }: InvertOptions,
 ): Promise<void> {
 	const { writeWhole } = await import('../coordinator/index.ts');
 	const rows = [];
-	for (const { png, measurement, ...row } of results) {
+	for (const { png, measurement, spread, ...row } of results) {
 		// The name may come out of a file or from a server: it leads nowhere else.
 		const beside = path.join(to, path.basename(row.name));
 		const file = `${beside}.png`;
 		await writeWhole(file, png);
 		const saved = saveMeasurement && measurement ? `${beside}.measurement` : null;
 		if (saved) await writeWhole(saved, measurement!);
+		if (options.spread && spread) await writeWhole(`${beside}.spread.png`, spread);
 		rows.push({ ...row, file, measurement: saved, ...about });
 	}
 	if (json) printJson(rows);

@@ -6,7 +6,9 @@ import { compareCommand } from './compare.ts';
 import { dataCommand } from './data.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
+import { exportCommand } from './export.ts';
 import { report, withManners } from './frame.ts';
+import { importCommand } from './import.ts';
 import { invertCommand } from './invert.ts';
 import { coordinatorCommand, inverterCommand, trainerCommand } from './roles.ts';
 import { runCommand } from './run.ts';
@@ -39,6 +41,8 @@ export function makeProgram(): Command {
 				invertCommand(),
 				compareCommand(),
 				checkpointsCommand(),
+				importCommand(),
+				exportCommand(),
 				weightsCommand(),
 			],
 		],

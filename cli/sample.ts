@@ -22,7 +22,10 @@ export function sampleCommand(): Command {
 		.addOption(new Option('--count <n>', 'how many').default(64).argParser(wholeNumber(1, 64)))
 		.addOption(new Option('--seed <n>', 'which ones').default(0).argParser(wholeNumber(0)))
 		.addOption(
-			new Option('--truncation <psi>', 'draw latents towards their mean; 1: not at all')
+			new Option(
+				'--truncation <psi>',
+				'draw latents towards their mean (of a Glow: the temperature); 1: not at all',
+			)
 				.default(1)
 				.argParser(realNumber(0, 2)),
 		)

@@ -32,12 +32,10 @@ export function trainCommand(): Command {
 		)
 		.addOption(outOption())
 		.action(async (file: string, options: TrainOptions) => {
-			const { loadExperiment, needsCalibration, runFileNames, stepsOf, writeWhole } = await import(
-				'../coordinator/index.ts'
-			);
+			const { loadExperiment, needsCalibration, openArmRecord, runFileNames, stepsOf, trainingRecorder } =
+				await import('../coordinator/index.ts');
 			const { openDataset, prepareDataset } = await import('../data/index.ts');
 			const { openEngine } = await import('../engine/index.ts');
-			const { runFiles } = await import('../report/index.ts');
 			const { imagesPerStep, secondsPerStep, trainArm } = await import('../trainer/index.ts');
 
 			const experiment = await loadExperiment(file);
@@ -82,6 +80,8 @@ export function trainCommand(): Command {
 						costs.push({ batch: imagesPerStep(other.training), ...measured });
 					}
 					const steps = options.steps ?? stepsOf(budget, costs)[index]!;
+					await using record = await openArmRecord(dir, name);
+					const recorder = trainingRecorder(record, Date.now);
 					const result = await trainArm({
 						run: experiment.name,
 						arm: name,
@@ -96,8 +96,7 @@ export function trainCommand(): Command {
 						signal,
 						now: Date.now,
 						emit: (event) => {
-							if (event.type === 'sample')
-								void writeWhole(path.join(dir, runFiles.sample(name, event.step)), event.png);
+							recorder.take(event);
 							if (event.type === 'log') progress.say(event.text);
 							if (event.type !== 'progress') return;
 							const losses = Object.entries(event.losses).map(([key, value]) => `${key} ${value.toFixed(3)}`);
@@ -110,7 +109,7 @@ export function trainCommand(): Command {
 								secondsLeft: event.secondsLeft,
 							});
 						},
-					});
+					}).finally(recorder.settled);
 					progress.stop();
 					print(result.dir);
 				} finally {

@@ -1,4 +1,4 @@
-// rtil weights: the weights of perceptual distances that this user has; rtil weights add: takes in more.
+// rtil weights: the weights of perceptual distances and of Inception that this user has; rtil weights add: takes in more.
 import { type Command, Option } from 'commander';
 import type { WeightsManifest } from '../checkpoints/index.ts';
 import { declare, jsonOption, print, printJson } from './frame.ts';
@@ -7,7 +7,7 @@ import { renderTable } from './table.ts';
 export function weightsCommand(): Command {
 	return declare(
 		'weights',
-		'Lists the weights of perceptual distances (LPIPS) that are known to this user; add takes in more.',
+		'Lists the weights of perceptual distances (LPIPS) and of Inception (FID, KID) that are known to this user; add\ntakes in more.',
 		['rtil weights', 'rtil weights add squeezenet1_1.pth squeeze.pth'],
 	)
 		.addOption(jsonOption())
@@ -19,7 +19,7 @@ export function weightsCommand(): Command {
 			print(
 				known.length > 0
 					? weightsTable(known)
-					: "No weights yet. Add torchvision's AlexNet, VGG16 or SqueezeNet 1.1 and LPIPS heads with: rtil weights add FILE",
+					: "No weights yet. Add torchvision's AlexNet, VGG16 or SqueezeNet 1.1 and LPIPS heads, or FID's Inception, with: rtil weights add FILE",
 			);
 		});
 }
@@ -32,7 +32,7 @@ interface AddCommandOptions {
 function addCommand(): Command {
 	return declare(
 		'add',
-		"Takes in .pth files: torchvision's AlexNet, VGG16 or SqueezeNet 1.1, and LPIPS heads. Nothing in them is run.",
+		"Takes in .pth files: torchvision's AlexNet, VGG16 or SqueezeNet 1.1, LPIPS heads, and FID's Inception\n(pt_inception-2015-12-05). Nothing in them is run.",
 		['rtil weights add alexnet-owt-7be5be79.pth', 'rtil weights add heads/alex.pth --lpips 0.0'],
 	)
 		.argument('<file...>', 'files as torch.save writes them')

@@ -10,7 +10,7 @@ import { parseSolver, problemLevel, problemName, problemSchema, solvers } from '
 import { family, type Generator, generatorOf, glowOf, modelPresets } from '../models/index.ts';
 import { armConfigSchema, recipeOf } from '../trainer/index.ts';
 import { budgetSchema, parseMinutes } from './budget.ts';
-import { withFileForms, withFilesRead } from './problem-files.ts';
+import { checkProblems, withFileForms, withFilesRead } from './problems.ts';
 import { checkSource, parseSource, type Source } from './source.ts';
 
 /** A solver by its kind, a preset, and options that override it; complete when resolved. */
@@ -359,6 +359,10 @@ function checkTogether(experiment: Experiment, source: Source): void {
 			`problems[${a}] and problems[${b}] are both ${problemName(evaluation.problems[b]!)} at level ${problemLevel(evaluation.problems[b]!)}; one of each kind and level`,
 		);
 	}
+	const side = test!.resolution;
+	const channels = test!.kind === 'folder' ? test!.channels : 3;
+	const image = { height: side, width: side, channels };
+	checkProblems(evaluation.problems, evaluation.solvers, image, refuse);
 	const solvers = duplicate(evaluation.solvers, (solver) => solver.kind);
 	if (solvers) {
 		const [a, b] = solvers;

@@ -7,8 +7,9 @@ import type { Bus } from '../bus/index.ts';
 import { checkpointName, readManifest } from '../checkpoints/index.ts';
 import { type ResultRow, type SummaryRow, summarise } from '../metrics/index.ts';
 import { type ArmProvenance, type Provenance, runFiles, writeReport } from '../report/index.ts';
+import { writeWhole } from './files.ts';
 import { planOf, type RunSpec, stepsOfRun, trainId } from './plan.ts';
-import { runFileNames, writeWhole } from './run-directory.ts';
+import { runFileNames } from './run-directory.ts';
 import type { RunState } from './run-state.ts';
 import { downloadCheckpoint } from './trainer-node.ts';
 

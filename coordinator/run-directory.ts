@@ -1,10 +1,12 @@
 // The folder of a run: evidence on disk, written by whoever follows the run. `events.jsonl` is the truth: one line an
 // event, with its position in the stream. The other line files are made from it, so a follower that was killed between
 // two writes, and a second one that attaches later, leave the same files.
-import { type FileHandle, mkdir, open, readFile, rename, truncate, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readFile, truncate } from 'node:fs/promises';
 import path from 'node:path';
 import type { FollowedEvent } from '../bus/index.ts';
-import { type MetricsLine, runFiles } from '../report/inputs.ts';
+import type { MetricsLine } from '../report/inputs.ts';
+import { type ArmRecord, metricsLine, openArmRecord, type ProgressEvent } from './arm-record.ts';
+import { readLines, writeWhole } from './files.ts';
 
 /** Names inside the folder, beside those of `runFiles`. */
 export const runFileNames = {
@@ -14,19 +16,6 @@ export const runFileNames = {
 	log: 'log.jsonl',
 	checkpoints: (arm: string): string => `arms/${arm}/checkpoints`,
 } as const;
-
-/** The numbers of a training step, as a trainer sends them. */
-export interface ProgressEvent {
-	type: 'progress';
-	arm: string;
-	step: number;
-	steps: number;
-	images: number;
-	losses: Record<string, number | null>;
-	imagesPerSecond: number | null;
-	secondsLeft: number | null;
-	phase?: string;
-}
 
 export interface RunRecorder extends AsyncDisposable {
 	readonly dir: string;
@@ -44,24 +33,6 @@ export async function openRunDirectory(dir: string): Promise<RunRecorder> {
 	return recorder;
 }
 
-/** Writes a file whole or not at all. */
-export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
-	await mkdir(path.dirname(file), { recursive: true });
-	const draft = `${file}.${process.pid}.part`;
-	await writeFile(draft, content);
-	await rename(draft, file);
-}
-
-/** The objects of a JSON-lines file; a torn last line is left out. Missing file: none. */
-export async function readLines<T>(file: string): Promise<T[]> {
-	const text = await readFile(file, 'utf8').catch(() => '');
-	return text
-		.slice(0, text.lastIndexOf('\n') + 1)
-		.split('\n')
-		.filter(Boolean)
-		.map((line) => JSON.parse(line) as T);
-}
-
 interface EventLine {
 	sequence: number;
 	time: number;
@@ -75,8 +46,7 @@ class Recorder implements RunRecorder {
 	readonly dir: string;
 	#sequence = 0;
 	readonly #files = new Map<string, FileHandle>();
-	/** Last step written for each arm: a job that was taken up again repeats some. */
-	readonly #metrics = new Map<string, MetricsLine[]>();
+	readonly #arms = new Map<string, ArmRecord>();
 
 	constructor(dir: string) {
 		this.dir = dir;
@@ -92,12 +62,19 @@ class Recorder implements RunRecorder {
 		const whole = text.lastIndexOf('\n') + 1;
 		if (whole < text.length) await truncate(file, Buffer.byteLength(text.slice(0, whole)));
 		const logged: string[] = [];
+		const metrics = new Map<string, MetricsLine[]>();
 		for (const line of await readLines<EventLine>(file)) {
 			this.#sequence = Math.max(this.#sequence, line.sequence);
-			if (line.kind === 'progress') this.#keep(line.data as unknown as ProgressEvent, line.time);
+			const reported =
+				line.kind === 'progress' && metricsLine(line.data as unknown as ProgressEvent, line.time);
+			if (reported) {
+				const arm = String(line.data.arm);
+				const before = (metrics.get(arm) ?? []).filter(({ step }) => step < reported.step);
+				metrics.set(arm, [...before, reported]);
+			}
 			logged.push(logLine(line));
 		}
-		for (const arm of this.#metrics.keys()) await this.#rewriteMetrics(arm);
+		for (const [arm, lines] of metrics) await (await this.#arm(arm)).replace(lines);
 		if (logged.length) await writeWhole(path.join(this.dir, runFileNames.log), logged.join(''));
 	}
 
@@ -107,15 +84,17 @@ class Recorder implements RunRecorder {
 		const data: Record<string, unknown> = { ...event.data };
 		if (kind === 'sample') {
 			const { arm, step, png } = event.data as unknown as { arm: string; step: number; png: Uint8Array };
-			const name = runFiles.sample(arm, step);
-			await writeWhole(path.join(this.dir, name), png);
-			data.png = name;
+			data.png = await (await this.#arm(arm)).sample(step, png, time);
 		}
 		for (const [key, value] of Object.entries(data)) if (value instanceof Uint8Array) delete data[key];
 		const line: EventLine = { sequence, time, kind, job, node, data };
 		const logged = logLine(line);
 		if (logged) await this.#append(runFileNames.log, logged);
-		if (kind === 'progress') await this.#recordProgress(event.data as unknown as ProgressEvent, time);
+		if (kind === 'progress') {
+			const progress = event.data as unknown as ProgressEvent;
+			const metrics = metricsLine(progress, time);
+			if (metrics) await (await this.#arm(progress.arm)).add(metrics);
+		}
 		// Last: an event counts as written when all that follows from it is.
 		await this.#append(runFileNames.events, `${JSON.stringify(line)}\n`);
 		this.#sequence = sequence;
@@ -124,38 +103,13 @@ class Recorder implements RunRecorder {
 	async [Symbol.asyncDispose](): Promise<void> {
 		for (const file of this.#files.values()) await file.close();
 		this.#files.clear();
+		for (const arm of this.#arms.values()) await arm[Symbol.asyncDispose]();
 	}
 
-	async #recordProgress(event: ProgressEvent, time: number): Promise<void> {
-		const wentOn = this.#keep(event, time);
-		if (wentOn === 'repeats') await this.#rewriteMetrics(event.arm);
-		if (wentOn === 'next') {
-			await this.#append(
-				runFiles.metrics(event.arm),
-				`${JSON.stringify(this.#metrics.get(event.arm)!.at(-1))}\n`,
-			);
-		}
-	}
-
-	/** Adds a line of metrics, in the place of those that a job taken up again repeats. */
-	#keep(event: ProgressEvent, time: number): 'next' | 'repeats' | 'nothing' {
-		const { arm, step, images, losses, imagesPerSecond } = event;
-		if (!losses || Object.keys(losses).length === 0) return 'nothing';
-		const lines = this.#metrics.get(arm) ?? [];
-		this.#metrics.set(arm, lines);
-		const before = lines.length;
-		while (lines.length && lines.at(-1)!.step >= step) lines.pop();
-		const repeats = lines.length < before;
-		lines.push({ step, images, losses, imagesPerSecond, time });
-		return repeats ? 'repeats' : 'next';
-	}
-
-	async #rewriteMetrics(arm: string): Promise<void> {
-		const name = runFiles.metrics(arm);
-		await this.#files.get(name)?.close();
-		this.#files.delete(name);
-		const lines = this.#metrics.get(arm)!;
-		await writeWhole(path.join(this.dir, name), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+	async #arm(name: string): Promise<ArmRecord> {
+		const record = this.#arms.get(name) ?? (await openArmRecord(this.dir, name));
+		this.#arms.set(name, record);
+		return record;
 	}
 
 	async #append(name: string, text: string): Promise<void> {

@@ -7,9 +7,10 @@ import { type PreparedDataset, prepareDataset } from '../data/index.ts';
 import { RtilError } from '../errors/index.ts';
 import { type Cluster, type ClusterOptions, embeddedTiming, startCluster } from './cluster.ts';
 import { type Experiment, experimentHash } from './experiment.ts';
+import { writeWhole } from './files.ts';
 import type { DatasetRef, RunSpec } from './plan.ts';
 import { readResults, writeResults } from './results.ts';
-import { openRunDirectory, runFileNames, writeWhole } from './run-directory.ts';
+import { openRunDirectory, runFileNames } from './run-directory.ts';
 import { hasEnded, type RunState } from './run-state.ts';
 import { followRun, runState, submitRun } from './runs.ts';
 

@@ -1,9 +1,12 @@
 // The engine: tensors, programs over them, ops with gradients of every order, counter-based randomness, optimisers.
 // Imports nothing of the project but errors. Start reading at contract.ts, then open.ts.
 export type * from './contract.ts';
+export { type Descent, type DescentState, type HostAdamSettings, hostAdam, type Told } from './descent.ts';
 export { linear, valueAndGradients, vectorJacobian, withGradients } from './gradients.ts';
+export { type LbfgsSettings, lbfgs } from './lbfgs.ts';
 export { openEngine } from './open.ts';
 export { biasLeakyRelu, leakyRelu, pixelNorm } from './ops/activation.ts';
+export { type AffineOptions, affineSample } from './ops/affine.ts';
 export { conv2d, conv2dTranspose, type Padding } from './ops/convolution.ts';
 export { circularConvolve } from './ops/fourier.ts';
 export { blurForStride2, type ModulationOptions, modulatedConv2d } from './ops/modulated.ts';

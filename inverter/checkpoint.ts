@@ -1,15 +1,17 @@
 // A checkpoint folder → a prior. The generator is the exponential moving average, group `g_ema`.
 import { z } from 'zod';
 import { type CheckpointManifest, readGroup, readManifest } from '../checkpoints/index.ts';
-import type { Engine } from '../engine/index.ts';
+import type { Engine, HostTensors } from '../engine/index.ts';
 import { RtilError } from '../errors/index.ts';
 import {
 	architectureSchema,
 	discriminatorOf,
 	type Generator,
-	generatorOf as ganGenerator,
+	type Glow,
+	generatorOf,
+	glowOf,
 } from '../models/index.ts';
-import type { LatentStatistics, Prior } from './prior.ts';
+import type { AnyPrior, LatentStatistics, Prior } from './prior.ts';
 import { latentStatistics } from './statistics.ts';
 
 /** Where the paper's mixture form or its additive form prepared the prior, and σ there. */
@@ -30,58 +32,77 @@ const rtilConfig = z.union([
 
 const numbers = z.array(z.number()).transform((values) => Float32Array.from(values));
 
+/** An imported checkpoint may know the centre of w, and nothing more. */
+const centreJson = z.looseObject({ wMean: numbers });
+
 const latentJson = z.looseObject({
 	wMean: numbers,
 	wStd: numbers,
 	featureStd: z.record(z.string(), z.number().positive()),
 });
 
-/** The generator that a manifest describes; throws MISMATCH when it is of a kind that cannot be inverted here. */
-export function generatorOf({ id, architecture }: CheckpointManifest): Generator {
+/** The network that a manifest describes; throws MISMATCH when it is of a kind that cannot be inverted here. */
+export function networkOf({ id, architecture }: CheckpointManifest): Generator | Glow {
 	const { success, data, error } = architectureSchema.safeParse(architecture.generator);
-	const refuse = (why: string): never => {
-		throw new RtilError(
-			'MISMATCH',
-			`Checkpoint ${id.slice(0, 12)} has a generator that cannot be inverted: ${why}`,
-			'Give a StyleGAN2 or PGGAN checkpoint.',
-		);
-	};
-	if (!success)
-		return refuse(`${error.issues[0]!.path.join('.') || 'architecture'}: ${error.issues[0]!.message}`);
-	if (data.kind === 'glow') return refuse('it is a Glow');
-	return ganGenerator(data);
+	if (success) return data.kind === 'glow' ? glowOf(data) : generatorOf(data);
+	const [issue] = error.issues;
+	throw new RtilError(
+		'MISMATCH',
+		`Checkpoint ${id.slice(0, 12)} has a generator that cannot be inverted: ${issue!.path.join('.') || 'architecture'}: ${issue!.message}`,
+		'Give a StyleGAN2, PGGAN or Glow checkpoint.',
+	);
 }
+
+/** A Glow, not a generator of a GAN. */
+export const isGlow = (network: Generator | Glow): network is Glow => network.kind === 'glow';
 
 /**
  * Reads a checkpoint folder as a prior; latent statistics that it does not carry are computed.
  *
  * @throws NOT_FOUND, CORRUPT (digests), MISMATCH (another architecture than it says).
  */
-export async function loadPrior(engine: Engine, dir: string): Promise<Prior> {
+export async function loadPrior(engine: Engine, dir: string): Promise<AnyPrior> {
 	const manifest = await readManifest(dir);
-	const generator = generatorOf(manifest);
-	const params = await readGroup(dir, 'g_ema');
-	for (const [name, shape] of Object.entries(generator.shapes)) {
-		const found = params[name]?.shape;
-		if (found?.join() !== shape.join()) {
-			throw new RtilError(
-				'MISMATCH',
-				`Checkpoint ${manifest.id.slice(0, 12)}: tensor ${name} is ${found ? `[${found}]` : 'missing'}, not [${shape}].`,
-				'Give a checkpoint whose manifest fits its files.',
-			);
-		}
+	const { id } = manifest;
+	const network = networkOf(manifest);
+	const stored = await readGroup(dir, 'g_ema');
+	if (isGlow(network)) {
+		const params = pick(manifest, stored, { ...network.shapes, ...network.constants });
+		return { kind: 'glow', id, glow: network, params: { ...params, ...network.derived(params) } };
 	}
-	const known = Object.fromEntries(Object.keys(generator.shapes).map((name) => [name, params[name]!]));
+	const params = pick(manifest, stored, network.shapes);
 	const discriminator = await loadDiscriminator(dir, manifest);
 	const rtil = manifest.rtil ? rtilConfig.parse(manifest.rtil) : null;
 	return {
-		id: manifest.id,
-		generator,
-		params: known,
-		latent: storedStatistics(manifest, generator) ?? latentStatistics(engine, generator, known, { seed: 0 }),
+		kind: 'gan',
+		id,
+		generator: network,
+		params,
+		latent: storedStatistics(manifest, network) ?? {
+			...latentStatistics(engine, network, params, { seed: 0 }),
+			...storedCentre(manifest, network),
+		},
 		rtil,
 		...(discriminator ? { discriminator } : {}),
 	};
+}
+
+/** The tensors of these names; throws MISMATCH unless each is there in its shape. */
+function pick(
+	{ id }: CheckpointManifest,
+	stored: HostTensors,
+	shapes: Readonly<Record<string, readonly number[]>>,
+): HostTensors {
+	for (const [name, shape] of Object.entries(shapes)) {
+		const found = stored[name]?.shape;
+		if (found?.join() === shape.join()) continue;
+		throw new RtilError(
+			'MISMATCH',
+			`Checkpoint ${id.slice(0, 12)}: tensor ${name} is ${found ? `[${found}]` : 'missing'}, not [${shape}].`,
+			'Give a checkpoint whose manifest fits its files.',
+		);
+	}
+	return Object.fromEntries(Object.keys(shapes).map((name) => [name, stored[name]!]));
 }
 
 /** Group `d`; undefined where the checkpoint has none, or one that does not fit its description. */
@@ -107,4 +128,12 @@ function storedStatistics(
 	return success && data.wMean.length === generator.wDim && data.wStd.length === generator.wDim
 		? data
 		: undefined;
+}
+
+function storedCentre(
+	{ latent }: CheckpointManifest,
+	generator: Generator,
+): Pick<LatentStatistics, 'wMean'> | undefined {
+	const { success, data } = centreJson.safeParse(latent);
+	return success && data.wMean.length === generator.wDim ? { wMean: data.wMean } : undefined;
 }

@@ -4,7 +4,7 @@ import { imageGrid, openDataset, splitBatch } from '../data/index.ts';
 import type { HostTensor } from '../engine/index.ts';
 import { psnr, type ResultRow, ssim } from '../metrics/index.ts';
 import { parse } from './border.ts';
-import type { Prior } from './prior.ts';
+import { type AnyPrior, imageSize } from './prior.ts';
 import { measure, measurementPicture, parseProblem, problemLevel, problemName } from './problems/index.ts';
 import { type InversionSession, requireSize } from './session.ts';
 import { type Progress, parseSolver, type Reconstruction } from './solvers/index.ts';
@@ -166,9 +166,10 @@ function read(dataset: ReturnType<typeof openDataset>, indices: readonly number[
 	return { shape: [indices.length, resolution, resolution, channels], data: dataset.read(indices) };
 }
 
-async function oneRow(parts: readonly HostTensor[], { generator }: Prior): Promise<Uint8Array> {
-	const size = { width: generator.resolution, height: generator.resolution, channels: generator.channels };
+async function oneRow(parts: readonly HostTensor[], prior: AnyPrior): Promise<Uint8Array> {
+	const { resolution, channels } = imageSize(prior);
+	const size = { width: resolution, height: resolution, channels };
 	const images = parts.flatMap(({ data }) => splitBatch(data, size));
-	const zoom = Math.max(1, Math.round(96 / generator.resolution));
+	const zoom = Math.max(1, Math.round(96 / resolution));
 	return new Uint8Array(await imageGrid(images, { columns: images.length, gap: 2, zoom }));
 }

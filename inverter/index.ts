@@ -3,7 +3,7 @@
 // import engine, models, data, metrics, checkpoints, bus and proto; never trainer. Start with problems/operator.ts and
 // solvers/solver.ts, then worker.ts and service.ts.
 
-export { generatorOf, loadPrior } from './checkpoint.ts';
+export { isGlow, loadPrior, networkOf } from './checkpoint.ts';
 export { InverterClient, type InvertRemoteOptions, invertRemote } from './client.ts';
 export { type Evaluation, type EvaluationEvent, evaluate } from './evaluate.ts';
 export {
@@ -15,11 +15,11 @@ export {
 	sample,
 } from './invert.ts';
 export { type InverterNodeOptions, runInverterNode } from './node.ts';
-export type { LatentStatistics, Prior } from './prior.ts';
+export { type AnyPrior, type GlowPrior, imageSize, type LatentStatistics, type Prior } from './prior.ts';
 export * from './problems/index.ts';
 export { type InverterService, type ServiceOptions, serveInverter } from './service.ts';
-export { InversionSession, requireNoPrior } from './session.ts';
+export { InversionSession, requireServed } from './session.ts';
 export { CheckpointShelf, fetchCheckpoint } from './shelf.ts';
 export * from './solvers/index.ts';
-export { latentStatistics, renderImages } from './statistics.ts';
+export { latentStatistics, renderGlow, renderImages } from './statistics.ts';
 export type { WireCheckpoint, WireInvertEvent, WireReconstruction } from './wire.ts';

@@ -7,7 +7,7 @@ import { expected, RtilError } from '../errors/index.ts';
 import { psnr, ssim } from '../metrics/index.ts';
 import { parse } from './border.ts';
 import { inRange } from './evaluate.ts';
-import type { Prior } from './prior.ts';
+import { type AnyPrior, imageSize } from './prior.ts';
 import {
 	decodeMeasurement,
 	encodeMeasurement,
@@ -17,12 +17,18 @@ import {
 	type ProblemSpec,
 	parseProblem,
 } from './problems/index.ts';
-import { type InversionSession, requireNoPrior, requireServed, requireSize, stackImages } from './session.ts';
-import { parseSolver, type StopReason } from './solvers/index.ts';
-import { renderImages } from './statistics.ts';
+import { type InversionSession, requireServed, requireSize, stackImages } from './session.ts';
+import { parseSolver, requirePrior, type StopReason, solverFor } from './solvers/index.ts';
+import { latentSize, renderGlow, renderImages } from './statistics.ts';
+
+/** Standard deviation shown white, of pixels in [−1, 1]. */
+const WHITE_SPREAD = 0.5;
 
 /** Images of one call. */
 export const MOST_IMAGES = 64;
+
+/** Side of SSIM's window (Wang et al. 2004), in pixels. */
+const LEAST_FOR_SSIM = 11;
 
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes');
 const seed = z.int().min(0);
@@ -54,6 +60,8 @@ const invertSchema = z.strictObject({
 	progressEvery: z.int().min(1).optional(),
 	previewEvery: z.int().min(1).optional(),
 	timeLimitSeconds: z.number().positive().optional(),
+	/** See `SessionContext.resume`. */
+	resume: z.strictObject({ dir: z.string().min(1), every: z.number().min(0) }).optional(),
 });
 
 export type InvertPayload = z.input<typeof invertSchema>;
@@ -81,12 +89,14 @@ export interface InvertedImage {
 	heldOut: number | null;
 	reason: StopReason;
 	steps: number;
-	/** Only with a truth; `oraclePsnr` is what the truth would have selected. */
+	/** Only with a truth, SSIM where its window fits; `oraclePsnr` is what the truth would have selected. */
 	psnr: number | null;
 	ssim: number | null;
 	oraclePsnr: number | null;
 	/** The simulated measurement as a file. */
 	measurement: Uint8Array | null;
+	/** Only of several restarts: a PNG of the standard deviation over them, black 0, white 0.5 or more. */
+	spread: Uint8Array | null;
 }
 
 export interface InvertResult {
@@ -141,7 +151,7 @@ async function decodeAll(
 /** Simulated measurements of images, which are then the truth. */
 async function simulate(
 	session: InversionSession,
-	prior: Prior | null,
+	prior: AnyPrior | null,
 	problem: ProblemSpec,
 	{ images: files, resize }: Extract<Input, { problem: unknown }>,
 	measurementSeed: number,
@@ -153,7 +163,7 @@ async function simulate(
 			'Give a checkpoint, or images of the size you want.',
 		);
 	}
-	const side = prior?.generator.resolution;
+	const side = prior && imageSize(prior).resolution;
 	const truth = await decodeAll(files, resize ? { width: side!, height: side! } : null, (image) => {
 		if (prior) requireSize(prior, image.height, image.width, image.channels);
 	});
@@ -176,7 +186,7 @@ function truthOf({ image, keys }: Measurements, files: Images): Promise<HostTens
 
 async function takeIn(
 	session: InversionSession,
-	prior: Prior | null,
+	prior: AnyPrior | null,
 	{ problem, given }: ReturnType<typeof described>,
 	input: Input,
 	measurementSeed: number,
@@ -196,7 +206,7 @@ export async function invert(
 	const call = parse(invertSchema, payload, 'invert');
 	const solver = parseSolver(call.solver);
 	const asked = described(call.input);
-	if (!call.checkpoint) requireNoPrior(solver);
+	if (!call.checkpoint) requirePrior(solverFor(solver), null);
 	const now = context.now ?? (() => performance.now());
 	const limit = call.timeLimitSeconds;
 	const deadline = limit === undefined ? {} : { deadline: now() + 1000 * limit };
@@ -212,6 +222,7 @@ export async function invert(
 		...(call.progressEvery ? { progressEvery: call.progressEvery } : {}),
 		...(call.previewEvery ? { previewEvery: call.previewEvery } : {}),
 		...(truth ? { truth } : {}),
+		...(call.resume ? { resume: call.resume } : {}),
 		onProgress: ({ layerName, step, steps, objective, residual, secondsLeft, preview }) => {
 			context.emit({ type: 'progress', layer: layerName, step, steps, objective, residual, secondsLeft });
 			if (!preview) return;
@@ -222,8 +233,10 @@ export async function invert(
 	await Promise.all(previews);
 	const clipped = inRange(result.images);
 	const quality = truth && psnr(truth, clipped);
-	const similarity = truth && ssim(truth, clipped);
+	const { height, width } = sizeOf(result.images);
+	const similarity = truth && Math.min(height, width) >= LEAST_FOR_SSIM ? ssim(truth, clipped) : null;
 	const parts = splitBatch(result.images.data, sizeOf(result.images));
+	const spreads = result.spread && splitBatch(result.spread.data, sizeOf(result.spread));
 	const inverted = await Promise.all(
 		parts.map(
 			async ({ data, ...size }, i): Promise<InvertedImage> => ({
@@ -239,6 +252,7 @@ export async function invert(
 				ssim: similarity?.[i] ?? null,
 				oraclePsnr: result.oraclePsnr?.[i] ?? null,
 				measurement: asked.given ? null : new Uint8Array(encodeMeasurement(measurements, i)),
+				spread: spreads ? new Uint8Array(await encodePng(bright(spreads[i]!.data), size)) : null,
 			}),
 		),
 	);
@@ -248,6 +262,11 @@ export async function invert(
 
 function sizeOf({ shape }: HostTensor): { height: number; width: number; channels: number } {
 	return { height: shape[1]!, width: shape[2]!, channels: shape[3]! };
+}
+
+/** Deviations as pixels in [−1, 1]. */
+function bright(spread: Float32Array): Float32Array {
+	return spread.map((value) => 2 * Math.min(1, value / WHITE_SPREAD) - 1);
 }
 
 /** Images side by side, about square. */
@@ -260,6 +279,7 @@ const sampleSchema = z.strictObject({
 	checkpoint,
 	count: z.int().min(1).max(MOST_IMAGES),
 	seed,
+	/** Draws w towards its mean; of a Glow: the temperature. */
 	truncation: z.number().min(0).max(2),
 });
 
@@ -274,10 +294,13 @@ export interface SampleResult {
 export async function sample(session: InversionSession, payload: unknown): Promise<SampleResult> {
 	const { count, seed: from, truncation, ...call } = parse(sampleSchema, payload, 'sample');
 	const prior = await session.prior(call.checkpoint.dir);
-	const { zDim } = prior.generator;
-	const z = new Float32Array(count * zDim);
-	for (let i = 0; i < count; i++) z.set(stream(from, 'sample').normals(i, zDim), i * zDim);
-	const images = renderImages(session.engine, prior, z, truncation);
+	const size = prior.kind === 'glow' ? latentSize(prior) : prior.generator.zDim;
+	const z = new Float32Array(count * size);
+	for (let i = 0; i < count; i++) z.set(stream(from, 'sample').normals(i, size), i * size);
+	const images =
+		prior.kind === 'glow'
+			? renderGlow(session.engine, prior, z, truncation)
+			: renderImages(session.engine, prior, z, truncation);
 	if (!images.data.every(Number.isFinite))
 		throw expected('finite pixel values', `checkpoint ${prior.id}`, 'NaN');
 	return { shape: [...images.shape], data: images.data, png: await grid(images) };

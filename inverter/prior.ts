@@ -1,10 +1,12 @@
-// What a solver inverts with: a generator that can start and stop at cuts, its parameters, and the statistics of its own
-// latents.
+// What a solver inverts with: a GAN's generator that can start and stop at cuts, its parameters and the statistics of its
+// own latents; or a Glow.
 import type { HostTensors } from '../engine/index.ts';
 import { RtilError } from '../errors/index.ts';
-import type { Discriminator, Generator } from '../models/index.ts';
+import type { Discriminator, Generator, Glow } from '../models/index.ts';
 
+/** A GAN. */
 export interface Prior {
+	readonly kind: 'gan';
 	/** Of the checkpoint. */
 	readonly id: string;
 	readonly generator: Generator;
@@ -16,12 +18,32 @@ export interface Prior {
 	readonly discriminator?: { network: Discriminator; params: HostTensors };
 }
 
+/** An invertible network. */
+export interface GlowPrior {
+	readonly kind: 'glow';
+	/** Of the checkpoint. */
+	readonly id: string;
+	readonly glow: Glow;
+	/** Its `shapes` and `constants`, and what `derived` makes of them. */
+	readonly params: HostTensors;
+}
+
+/** Whatever a checkpoint can hold. */
+export type AnyPrior = Prior | GlowPrior;
+
 export interface LatentStatistics {
 	/** Mean and standard deviation of w by coordinate, [W]. */
 	wMean: Float32Array;
 	wStd: Float32Array;
 	/** Standard deviation of the features at each cut. */
 	featureStd: Readonly<Record<string, number>>;
+}
+
+/** Side and channels of the images that a prior makes. */
+export function imageSize(prior: AnyPrior): { resolution: number; channels: number } {
+	if (prior.kind === 'glow') return { resolution: prior.glow.resolution, channels: 3 };
+	const { resolution, channels } = prior.generator;
+	return { resolution, channels };
 }
 
 /** Throws MISMATCH unless the generator has a mapping network and a style for each layer. */

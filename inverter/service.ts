@@ -8,7 +8,7 @@ import { z } from 'zod';
 import type { Bus, WorkerProcess } from '../bus/index.ts';
 import type { CheckpointManifest } from '../checkpoints/index.ts';
 import { expected, RtilError } from '../errors/index.ts';
-import { generatorOf } from './checkpoint.ts';
+import { isGlow, networkOf } from './checkpoint.ts';
 import type { InvertEvent, InvertPayload, InvertResult, SampleResult } from './invert.ts';
 import { operators, parseProblem } from './problems/index.ts';
 import type { CheckpointShelf } from './shelf.ts';
@@ -119,7 +119,7 @@ function handlers(options: ServiceOptions, stopping: AbortSignal): grpc.UntypedS
 	/** Folder of a checkpoint and its manifest. */
 	async function checkpoint(reference: string): Promise<{ manifest: CheckpointManifest; dir: string }> {
 		const manifest = await shelf.find(reference);
-		generatorOf(manifest);
+		networkOf(manifest);
 		return { manifest, dir: await shelf.folder(manifest.id, bus) };
 	}
 
@@ -176,6 +176,7 @@ function handlers(options: ServiceOptions, stopping: AbortSignal): grpc.UntypedS
 					...(image.oraclePsnr === null ? {} : { oraclePsnr: image.oraclePsnr }),
 					...(perceptual === null ? {} : { perceptual }),
 					measurement: image.measurement ?? new Uint8Array(),
+					spread: image.spread ?? new Uint8Array(),
 				},
 			});
 		}
@@ -188,12 +189,14 @@ function handlers(options: ServiceOptions, stopping: AbortSignal): grpc.UntypedS
 		}),
 		describeCheckpoint: unary(async ({ checkpoint: reference }: { checkpoint: string }) => {
 			const manifest = await shelf.find(reference);
-			const { cuts, shapes } = generatorOf(manifest);
-			const sizes = Object.values(shapes).map((shape) => shape.reduce((product, side) => product * side, 1));
+			const network = networkOf(manifest);
+			const sizes = Object.values(network.shapes).map((shape) =>
+				shape.reduce((product, side) => product * side, 1),
+			);
 			return {
 				checkpoint: toWireCheckpoint(manifest),
 				manifestJson: JSON.stringify(manifest),
-				cuts,
+				cuts: isGlow(network) ? [] : network.cuts,
 				parameters: sizes.reduce((sum, size) => sum + size, 0),
 			};
 		}),

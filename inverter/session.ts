@@ -4,17 +4,18 @@ import type { Engine, HostTensor } from '../engine/index.ts';
 import { RtilError } from '../errors/index.ts';
 import type { LpipsWeights, PerceptualNetwork } from '../models/index.ts';
 import { loadPrior } from './checkpoint.ts';
-import type { Prior } from './prior.ts';
+import { type AnyPrior, imageSize } from './prior.ts';
 import { type Measurements, OperatorPrograms, type ProblemSpec } from './problems/index.ts';
+import { solveFile } from './solve-files.ts';
 import {
 	ProgramCache,
 	type Progress,
 	parseSolver,
 	type Reconstruction,
+	requirePrior,
 	type SolveContext,
 	type SolverSpec,
 	solverFor,
-	solvers,
 } from './solvers/index.ts';
 
 /** Priors kept in memory: two arms are compared in turn. */
@@ -22,12 +23,18 @@ const PRIORS = 2;
 /** Idle programs: a few problems by a few solvers. */
 const PROGRAMS = 8;
 
+export interface SessionContext extends Omit<SolveContext, 'engine' | 'programs' | 'resume'> {
+	onProgress?: (progress: Progress) => void;
+	/** Folder for what an unfinished solve needs to go on, saved every so many seconds; absent: it begins again. */
+	resume?: { dir: string; every: number };
+}
+
 export class InversionSession {
 	readonly engine: Engine;
 	readonly operators: OperatorPrograms;
 	readonly #programs = new ProgramCache(PROGRAMS);
 	readonly #lpips = new Map<PerceptualNetwork, LpipsWeights>();
-	readonly #priors = new Map<string, Prior>();
+	readonly #priors = new Map<string, AnyPrior>();
 
 	constructor(engine: Engine) {
 		this.engine = engine;
@@ -35,7 +42,7 @@ export class InversionSession {
 	}
 
 	/** The prior of a checkpoint folder, read once while it is in use. */
-	async prior(dir: string): Promise<Prior> {
+	async prior(dir: string): Promise<AnyPrior> {
 		const prior = this.#priors.get(dir) ?? (await loadPrior(this.engine, dir));
 		this.#priors.delete(dir);
 		this.#priors.set(dir, prior);
@@ -45,21 +52,33 @@ export class InversionSession {
 
 	/** Runs a solver to its end; a prior of null is enough for those that need nothing. */
 	async solve(
-		prior: Prior | null,
+		prior: AnyPrior | null,
 		measurements: Measurements,
 		solver: unknown,
-		context: Omit<SolveContext, 'engine' | 'programs'> & { onProgress?: (progress: Progress) => void },
+		context: SessionContext,
 	): Promise<Reconstruction> {
 		const spec = parseSolver(solver);
-		const { onProgress, ...rest } = context;
+		const { onProgress, resume, ...rest } = context;
 		requireServed(spec, prior, measurements.problem);
 		const chosen = solverFor(spec);
 		const lpips = (network: PerceptualNetwork): Promise<LpipsWeights> => this.#weights(network);
-		const whole = { lpips, ...rest, engine: this.engine, programs: this.#programs };
-		const run = chosen.solve(prior, measurements, spec.options, whole);
+		const identity = {
+			prior: prior?.id ?? null,
+			solver: spec,
+			measurements,
+			seed: rest.seed,
+			engine: this.engine.description,
+			truth: rest.truth !== undefined,
+		};
+		const store = resume && solveFile(resume.dir, identity, resume.every);
+		const own = { engine: this.engine, programs: this.#programs, ...(store ? { resume: store } : {}) };
+		const run = chosen.solve(prior, measurements, spec.options, { lpips, ...rest, ...own });
 		for (;;) {
 			const { value, done } = await run.next();
-			if (done) return value;
+			if (done) {
+				await store?.remove();
+				return value;
+			}
 			onProgress?.(value);
 		}
 	}
@@ -78,27 +97,17 @@ export class InversionSession {
 	}
 }
 
-/** Throws MISMATCH when the solver looks for a prior. */
-export function requireNoPrior(solver: SolverSpec): void {
-	if (solverFor(solver).needs === 'nothing') return;
-	const without = solvers.filter(({ needs }) => needs === 'nothing').map(({ kind }) => kind);
-	throw new RtilError(
-		'MISMATCH',
-		`The solver ${solver.kind} needs a prior.`,
-		`Give a checkpoint, or take one of ${without.join(', ')}.`,
-	);
-}
-
 /** Throws MISMATCH when the solver cannot serve the problem with the prior, or needs one and there is none. */
-export function requireServed(solver: SolverSpec, prior: Prior | null, problem: ProblemSpec): void {
-	if (!prior) requireNoPrior(solver);
-	solverFor(solver).check(prior, solver.options, problem);
+export function requireServed(solver: SolverSpec, prior: AnyPrior | null, problem: ProblemSpec): void {
+	const chosen = solverFor(solver);
+	requirePrior(chosen, prior);
+	chosen.check(prior, solver.options, problem);
 }
 
 /** Throws MISMATCH unless images are what the generator makes. */
-export function requireSize(prior: Prior, height: number, width: number, channels: number): void {
-	const { resolution } = prior.generator;
-	if (height === resolution && width === resolution && channels === prior.generator.channels) return;
+export function requireSize(prior: AnyPrior, height: number, width: number, channels: number): void {
+	const { resolution, channels: made } = imageSize(prior);
+	if (height === resolution && width === resolution && channels === made) return;
 	throw sizeMismatch(resolution, height, width, channels);
 }
 

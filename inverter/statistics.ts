@@ -2,9 +2,9 @@
 // computed here, from the same draws every time.
 import * as tf from '@tensorflow/tfjs-core';
 import type { Engine, HostTensor, HostTensors } from '../engine/index.ts';
-import { stream } from '../engine/index.ts';
-import type { Generator } from '../models/index.ts';
-import type { LatentStatistics, Prior } from './prior.ts';
+import { elements, stream } from '../engine/index.ts';
+import type { Generator, Glow } from '../models/index.ts';
+import type { GlowPrior, LatentStatistics, Prior } from './prior.ts';
 
 /** Latents mapped, and images made, in one call. */
 const MANY = 512;
@@ -88,6 +88,47 @@ export function latentStatistics(
 	}
 }
 
+/**
+ * Mean and deviation of LeakyReLU₅(w) by coordinate: what PULSE, ILO and RTIL fit to the mapping network before its last
+ * activation is undone (slope 5 undoes slope 0.2), so that w ≈ LeakyReLU₀.₂(std · z + mean).
+ */
+export function proxyStatistics(
+	engine: Engine,
+	{ generator, params }: Prior,
+	{ seed, samples = 4096 }: StatisticsOptions,
+): { mean: Float32Array; std: Float32Array } {
+	const { zDim, wDim } = generator;
+	const program = engine.compile({
+		name: 'proxy statistics',
+		state: params,
+		functions: {
+			map: {
+				inputs: { z: [MANY, zDim] },
+				run: (state, { z }) => ({ outputs: { w: generator.map(state, z!) } }),
+			},
+		},
+	});
+	try {
+		const draws = stream(seed, 'proxy-statistics');
+		const sum = new Float64Array(wDim);
+		const squares = new Float64Array(wDim);
+		const rounds = Math.ceil(samples / MANY);
+		for (let round = 0; round < rounds; round++) {
+			const { w } = program.call('map', { z: draws.normals(round, MANY * zDim) });
+			for (const [i, value] of w!.data.entries()) {
+				const before = value < 0 ? 5 * value : value;
+				sum[i % wDim]! += before;
+				squares[i % wDim]! += before * before;
+			}
+		}
+		const mean = sum.map((total) => total / (rounds * MANY));
+		const std = squares.map((total, i) => deviation(mean[i]!, total / (rounds * MANY)));
+		return { mean: Float32Array.from(mean), std: Float32Array.from(std) };
+	} finally {
+		program.dispose();
+	}
+}
+
 /** Standard deviation from the first two moments; never 0, so that it can be a scale. */
 const deviation = (mean: number, square: number): number => Math.sqrt(Math.max(square - mean ** 2, 1e-12));
 
@@ -116,4 +157,42 @@ export function renderImages(engine: Engine, prior: Prior, z: Float32Array, trun
 	} finally {
 		program.dispose();
 	}
+}
+
+/** Latents of one image of a Glow, as many as it has values. */
+export const latentSize = ({ glow }: GlowPrior): number =>
+	glow.latentShapes.reduce((sum, shape) => sum + elements(shape), 0);
+
+/** Images [N, H, W, 3] of standard normal latents of a Glow (N · `latentSize` values), its deviations times `temperature`. */
+export function renderGlow(engine: Engine, prior: GlowPrior, eps: Float32Array, temperature = 1): HostTensor {
+	const { glow, params } = prior;
+	const N = eps.length / latentSize(prior);
+	const program = engine.compile({
+		name: 'sample',
+		state: params,
+		functions: {
+			run: {
+				inputs: { '.eps': [N, latentSize(prior)], '.temperature': [1] },
+				run(state, inputs) {
+					const warm = tf.mul(inputs['.eps']!, inputs['.temperature']!);
+					return { outputs: { image: tf.mul(glow.generate(state, latentsOf(glow, warm)), 2) } };
+				},
+			},
+		},
+	});
+	try {
+		return program.call('run', { '.eps': eps, '.temperature': Float32Array.of(temperature) }).image!;
+	} finally {
+		program.dispose();
+	}
+}
+
+/** The latents of each block of a Glow from a row of all of an image's, [N, D]. */
+export function latentsOf({ latentShapes }: Glow, rows: tf.Tensor): tf.Tensor[] {
+	const parts = tf.split(
+		rows,
+		latentShapes.map((shape) => elements(shape)),
+		1,
+	);
+	return parts.map((part, b) => tf.reshape(part, [-1, ...latentShapes[b]!]));
 }

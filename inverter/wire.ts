@@ -80,6 +80,7 @@ export interface WireReconstruction {
 	oraclePsnr?: number;
 	perceptual?: string;
 	measurement: Uint8Array;
+	spread: Uint8Array;
 }
 
 export interface WireProgress {

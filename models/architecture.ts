@@ -46,6 +46,7 @@ export const architectureSchema = z.preprocess(
 
 export type Architecture = z.output<typeof architectureSchema>;
 export type GanArchitecture = Exclude<Architecture, { kind: 'glow' }>;
+export type PgganArchitecture = z.output<typeof pgganArchitecture>;
 export type GlowArchitecture = z.output<typeof glowArchitecture>;
 
 /** The generator of an architecture; throws INVALID_INPUT where its numbers do not make one. */

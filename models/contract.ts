@@ -17,6 +17,8 @@ export interface CutState {
 	features: tf.Tensor;
 	/** The running RGB image of the blocks before this one, [N, h/2, w/2, 3]; null at the first. */
 	rgb: tf.Tensor | null;
+	/** Leave out the RGB layer of this block, too: the image begins after it, as ILO's published code resumes. */
+	withoutRgb?: boolean;
 }
 
 export interface SynthesisInput {
@@ -26,6 +28,8 @@ export interface SynthesisInput {
 	noises: readonly tf.Tensor[];
 	/** Begin at a cut instead of at the constant input; earlier styles and noises are not used. */
 	from?: CutState;
+	/** Added to the scales of the input channels of modulated layers by name, [N, I]: a style of its own for each filter. */
+	shifts?: Readonly<Record<string, tf.Tensor>>;
 	/** Added to the features at cuts: z1 of RTIL's additive form, [N, h, w, c]. */
 	inject?: Readonly<Record<string, tf.Tensor>>;
 	/** Weight of the newest block in [0, 1], for networks that grow. Absent: nothing fades. */

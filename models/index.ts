@@ -9,6 +9,7 @@ export {
 	generatorOf,
 	glowArchitecture,
 	glowOf,
+	type PgganArchitecture,
 	pgganArchitecture,
 	stylegan2Architecture,
 } from './architecture.ts';
@@ -23,6 +24,7 @@ export {
 	glowAdditive64,
 	luParameters,
 } from './glow.ts';
+export { INCEPTION_FEATURES, type Inception, type InceptionConfig, inception } from './inception.ts';
 export * as linearTheory from './linear-theory.ts';
 export {
 	featureDistance,

@@ -60,6 +60,12 @@ interface Layer {
 	noise: number;
 }
 
+/** The rows of w+, and what is added to the scales that they give. */
+interface Styles {
+	rows: tf.Tensor[];
+	shifts: Readonly<Record<string, tf.Tensor>>;
+}
+
 interface Block {
 	cut: string;
 	resolution: number;
@@ -138,19 +144,20 @@ export function stylegan2Generator(config: StyleGAN2Config): Generator<StyleGAN2
 		);
 	};
 
-	function styleOf(params: TensorMap, name: string, styles: tf.Tensor[], row: number): tf.Tensor {
+	function styleOf(params: TensorMap, name: string, { rows, shifts }: Styles, row: number): tf.Tensor {
 		const weight = params[`${name}.conv.modulation.weight`]!;
-		return tf.add(
-			tf.matMul(styles[row]!, tf.mul(weight, 1 / Math.sqrt(wDim))),
+		const style = tf.add(
+			tf.matMul(rows[row]!, tf.mul(weight, 1 / Math.sqrt(wDim))),
 			params[`${name}.conv.modulation.bias`]!,
 		);
+		return shifts[name] ? tf.add(style, shifts[name]) : style;
 	}
 
 	function styledConv(
 		params: TensorMap,
 		layer: Layer,
 		x: tf.Tensor,
-		styles: tf.Tensor[],
+		styles: Styles,
 		noise: tf.Tensor,
 	): tf.Tensor {
 		const { name, inputs, up } = layer;
@@ -170,7 +177,7 @@ export function stylegan2Generator(config: StyleGAN2Config): Generator<StyleGAN2
 		block: Block,
 		x: tf.Tensor,
 		rgb: tf.Tensor | null,
-		styles: tf.Tensor[],
+		styles: Styles,
 	): tf.Tensor {
 		const { name, style } = block.toRgb;
 		const own = modulatedConv2d(x, params[`${name}.conv.weight`]!, styleOf(params, name, styles, style), {
@@ -186,9 +193,9 @@ export function stylegan2Generator(config: StyleGAN2Config): Generator<StyleGAN2
 		params: TensorMap,
 		input: SynthesisInput,
 		stop: number,
-	): { features: tf.Tensor; rgb: tf.Tensor | null; styles: tf.Tensor[] } {
-		const { from, inject = {}, noises } = input;
-		const styles = tf.unstack(input.styles, 1);
+	): { features: tf.Tensor; rgb: tf.Tensor | null; styles: Styles } {
+		const { from, inject = {}, noises, shifts = {} } = input;
+		const styles = { rows: tf.unstack(input.styles, 1), shifts };
 		let first = 0;
 		let x: tf.Tensor;
 		let rgb: tf.Tensor | null = null;
@@ -198,7 +205,7 @@ export function stylegan2Generator(config: StyleGAN2Config): Generator<StyleGAN2
 			x = from.features;
 			rgb = from.rgb;
 			first = at + 1;
-			if (first <= stop) rgb = addRgb(params, blocks[at]!, x, rgb, styles);
+			if (first <= stop && !from.withoutRgb) rgb = addRgb(params, blocks[at]!, x, rgb, styles);
 		} else {
 			const constant = params['input.input']!;
 			x = tf.mul(constant, tf.fill([input.styles.shape[0]!, 1, 1, 1], 1));

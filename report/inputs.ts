@@ -103,6 +103,9 @@ export const metricsLineSchema = z.looseObject({
 	/** By name (`d`, `g`, `r1`, `path`, …): the mean since the line before; `null` when not finite. */
 	losses: z.record(z.string(), finiteOrNull),
 	imagesPerSecond: finiteOrNull,
+	/** Seconds of training so far, and resident memory of the process that trains, in bytes. */
+	seconds: z.number().optional(),
+	memoryBytes: z.number().optional(),
 	/** Milliseconds since the epoch. */
 	time: z.number(),
 });

@@ -53,6 +53,10 @@ export type TrainingEvent =
 			losses: Record<string, number>;
 			imagesPerSecond: number;
 			secondsLeft: number;
+			/** Seconds of training so far, earlier parts included. */
+			seconds: number;
+			/** Resident memory of this process. */
+			memoryBytes: number;
 	  }
 	| { type: 'sample'; arm: string; step: number; png: Uint8Array }
 	| { type: 'checkpoint'; arm: string; step: number; dir: string; manifest: CheckpointManifest }
@@ -84,6 +88,7 @@ export async function trainArm(options: TrainOptions): Promise<TrainResult> {
 	let step = resumed?.manifest.step ?? 0;
 	const begun = now();
 	const spentBefore = resumed?.manifest.metrics.seconds ?? 0;
+	const spent = (): number => spentBefore + (now() - begun) / 1000;
 	const flopsBefore = resumed ? resumed.manifest.flops : 0;
 	report('compiling', {}, 0);
 	const state = resumed
@@ -110,6 +115,8 @@ export async function trainArm(options: TrainOptions): Promise<TrainResult> {
 			losses,
 			imagesPerSecond: secondsPerStep > 0 ? batch / secondsPerStep : 0,
 			secondsLeft: (steps - step) * secondsPerStep,
+			seconds: spent(),
+			memoryBytes: process.memoryUsage.rss(),
 		});
 	}
 
@@ -134,7 +141,7 @@ export async function trainArm(options: TrainOptions): Promise<TrainResult> {
 				dataset: { fingerprint: dataset.fingerprint, count: dataset.count, resolution: dataset.resolution },
 				engine: engine.description,
 				parent: parent?.id ?? null,
-				metrics: { seconds: spentBefore + (now() - begun) / 1000 },
+				metrics: { seconds: spent() },
 			},
 			recipe.groups(state),
 		);

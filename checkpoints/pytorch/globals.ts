@@ -38,7 +38,8 @@ function rebuildParameter([data, requiresGrad]: readonly Plain[]): TorchTensor {
 	return data.asParameter(requiresGrad === true);
 }
 
-function dictionary([pairs = []]: readonly Plain[]): Map<Plain, Plain> {
+/** `dict(pairs)`, of which an OrderedDict is one. */
+export function dictionary([pairs = []]: readonly Plain[]): Map<Plain, Plain> {
 	if (pairs instanceof Map) return new Map(pairs);
 	if (!Array.isArray(pairs) || !pairs.every((pair) => Array.isArray(pair) && pair.length === 2)) {
 		throw new Error('a dictionary is damaged');
@@ -70,7 +71,9 @@ const functions: Record<string, Global['call']> = {
 	'torch._utils._rebuild_parameter_with_state': rebuildParameter,
 	'torch.Size': ([items = []]) => [...sizes(items)],
 	'torch.device': ([kind, index]) => (index === undefined ? kind! : `${kind}:${index}`),
+	// Classes without behaviour that hold settings; the second is pytorch_GAN_zoo's.
 	'argparse.Namespace': () => new PythonObject('argparse.Namespace'),
+	'models.utils.config.BaseConfig': () => new PythonObject('models.utils.config.BaseConfig'),
 };
 
 /** The thing that a module and a name stand for, or undefined: it is not allowed. */

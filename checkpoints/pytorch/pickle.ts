@@ -16,13 +16,28 @@ export type Plain =
 	| Set<Plain>
 	| object;
 
+/** Something that a pickle makes first and gives its state afterwards. */
+export abstract class Stateful {
+	/** @throws Error when it is no state for this. */
+	abstract setState(state: Plain): void;
+}
+
 /** An instance of an allowed Python class, as its name and attributes. */
-export class PythonObject {
+export class PythonObject extends Stateful {
 	readonly className: string;
 	attributes: Map<Plain, Plain> = new Map();
 
 	constructor(className: string) {
+		super();
 		this.className = className;
+	}
+
+	/** A dictionary of attributes, or a tuple of such and of None. */
+	setState(state: Plain): void {
+		for (const part of Array.isArray(state) ? state : [state]) {
+			if (part instanceof Map) for (const [key, value] of part) this.attributes.set(key, value);
+			else if (part !== null) throw new Error(`its ${this.className} has a state that is no dictionary`);
+		}
 	}
 }
 
@@ -129,8 +144,13 @@ class Machine {
 		const { call, name } = target as Partial<Global>;
 		if (!call) throw this.refuse(`it calls ${name ?? 'what cannot be called'}`);
 		if (!Array.isArray(args)) throw this.refuse(`it calls ${name} without a tuple of arguments`);
+		this.push(this.refusing(() => call(args)));
+	}
+
+	/** What building a value throws, as the reason why the file is refused. */
+	refusing<T>(make: () => T): T {
 		try {
-			this.push(call(args));
+			return make();
 		} catch (error) {
 			if (error instanceof RtilError) throw error;
 			throw this.refuse((error as Error).message);
@@ -153,11 +173,7 @@ class Machine {
 	/** Attributes of the object on top; those of dictionaries and tensors (`_metadata`, hooks) are left out. */
 	build(state: Plain): void {
 		const target = this.top();
-		if (!(target instanceof PythonObject)) return;
-		for (const part of Array.isArray(state) ? state : [state]) {
-			if (part instanceof Map) for (const [key, value] of part) target.attributes.set(key, value);
-			else if (part !== null) throw this.refuse(`its ${target.className} has a state that is no dictionary`);
-		}
+		if (target instanceof Stateful) this.refusing(() => target.setState(state));
 	}
 }
 

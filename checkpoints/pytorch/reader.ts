@@ -10,6 +10,8 @@ import { TorchStorage, TorchTensor } from './tensor.ts';
 
 const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
 const LEGACY_PROTOCOL = 1001;
+/** A pickle of protocol 2 with the magic number. */
+const LEGACY_START = Buffer.from('80028a0a6cfc9c46f9206aa850192e', 'hex');
 
 /**
  * The object that a PyTorch file holds: tensors and plain data, nothing else.
@@ -20,10 +22,20 @@ const LEGACY_PROTOCOL = 1001;
 export async function readTorch(source: string | Buffer, name?: string): Promise<Plain> {
 	const file = name ?? (typeof source === 'string' ? source : 'the PyTorch file');
 	const bytes = typeof source === 'string' ? await readWhole(source) : source;
-	return bytes.toString('latin1', 0, 2) === 'PK' ? readZip(bytes, file) : readLegacy(bytes, file);
+	return isZip(bytes) ? readZip(bytes, file) : readLegacy(bytes, file);
 }
 
-async function readWhole(path: string): Promise<Buffer> {
+function isZip(bytes: Buffer): boolean {
+	return bytes.toString('latin1', 0, 2) === 'PK';
+}
+
+/** Is this a file of torch.save, not a plain pickle? */
+export function isTorchFile(bytes: Buffer): boolean {
+	return isZip(bytes) || bytes.indexOf(LEGACY_START) === 0;
+}
+
+/** The bytes of a file; throws NOT_FOUND. */
+export async function readWhole(path: string): Promise<Buffer> {
 	return readFile(path).catch((cause: NodeJS.ErrnoException) => {
 		throw new RtilError('NOT_FOUND', `Cannot read ${path} (${cause.code})`, '', { cause });
 	});
@@ -100,7 +112,8 @@ async function readZip(bytes: Buffer, file: string): Promise<Plain> {
 	return value;
 }
 
-function readLegacy(bytes: Buffer, file: string): Plain {
+/** The object of a file in the legacy layout; @throws CORRUPT. */
+export function readLegacy(bytes: Buffer, file: string): Plain {
 	const storages = new Storages(file);
 	const environment = storages.environment();
 	const plain = { file, find: () => undefined };
@@ -195,8 +208,18 @@ export function stateDict(
 	}
 	if (!(node instanceof Map))
 		throw new RtilError('MISMATCH', `${file} holds no state dictionary at ${path.join('.') || 'its top'}`);
-	const entries = [...node].flatMap(([key, tensor]) =>
-		tensor instanceof TorchTensor ? [[String(key), tensor.toHost()] as const] : [],
+	return toHost(
+		[...node].flatMap(([key, tensor]) => (tensor instanceof TorchTensor ? [[String(key), tensor]] : [])),
 	);
-	return Object.fromEntries(entries);
+}
+
+/** Numbers of one network, 4 GiB of float32: many entries may be views of one small storage. */
+const MAX_NUMBERS = 2 ** 30;
+
+/** Named tensors as host tensors; throws CORRUPT for more numbers than a network has. */
+export function toHost(entries: readonly [name: string, tensor: TorchTensor][]): HostTensors {
+	const numbers = entries.reduce((sum, [, { size }]) => sum + size, 0);
+	if (numbers > MAX_NUMBERS)
+		throw new RtilError('CORRUPT', `A network of ${numbers} numbers is refused: none has so many`);
+	return Object.fromEntries(entries.map(([name, tensor]) => [name, tensor.toHost()]));
 }

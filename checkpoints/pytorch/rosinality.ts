@@ -187,7 +187,7 @@ function inverse(axes: readonly number[]): number[] {
 }
 
 /** The outer product of [1, 3, 3, 1] with itself, of sum `gain`. */
-function lowPass(gain: number): HostTensor {
+export function lowPass(gain: number): HostTensor {
 	const total = binomial.reduce((sum, tap) => sum + tap, 0) ** 2;
 	return {
 		shape: [4, 4],

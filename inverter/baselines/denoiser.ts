@@ -49,7 +49,8 @@ async function* solve(
 		}
 		const noisy = { ...image, data: y.data.subarray(i * each, (i + 1) * each) };
 		const sigma = options.sigma ?? measurements.sigma![i]!;
-		data.set(denoise(noisy, sigma, options.stages), i * each);
+		// Without any noise, as of a black image under Poisson's, the image is its own estimate.
+		if (sigma > 0) data.set(denoise(noisy, sigma, options.stages), i * each);
 		reasons.push('steps');
 		const seconds = (now() - startedAt) / 1000;
 		const residual = residuals(measurements, data);

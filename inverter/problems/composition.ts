@@ -1,7 +1,7 @@
 // Operators one after the other: A = A_k … A₂ A₁, noise at the end. Every step but the last must leave an image.
 import type * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import type { HostTensors, TensorMap } from '../../engine/index.ts';
+import type { HostTensors } from '../../engine/index.ts';
 import { expected } from '../../errors/index.ts';
 import { colorization } from './colorization.ts';
 import { compressedSensing } from './compressed-sensing.ts';
@@ -49,8 +49,6 @@ type Step = Composition['steps'][number];
 const memberFor = ({ kind }: Step): Operator =>
 	members.find((member) => member.kind === kind) as unknown as Operator;
 
-const prefixOf = (steps: readonly Step[], index: number): string => `${index}.${steps[index]!.kind}.`;
-
 /** The parameters of one step, by its own names. */
 function parametersOf<T>(all: Readonly<Record<string, T>>, prefix: string): Record<string, T> {
 	return Object.fromEntries(
@@ -84,7 +82,7 @@ const level = ({ steps }: Composition): number => {
 
 const about = {
 	kind: 'composition',
-	summary: 'several problems applied in order, with noise at the end: blur, then reduction, …',
+	summary: 'several problems applied in order, such as a blur and then a reduction, with noise at the end',
 	schema,
 	examples: [
 		{
@@ -103,37 +101,41 @@ const about = {
  * other steps are told apart by them, as the contract asks.
  */
 export function composed({ steps }: Composition): Operator {
-	const last = steps.length - 1;
+	const stages = steps.map((spec, index) => ({
+		member: memberFor(spec),
+		spec,
+		prefix: `${index}.${spec.kind}.`,
+	}));
+	const last = stages[stages.length - 1]!;
 	return {
 		...about,
 		level,
-		variant: () => steps.map((spec) => nameOf(memberFor(spec), spec)).join('-'),
+		variant: () => stages.map(({ member, spec }) => nameOf(member, spec)).join('-'),
 		check: (_spec, image) => void shapesOf(steps, image),
 		measurementShape: (_spec, image) =>
-			memberFor(steps[last]!).measurementShape(steps[last]!, shapesOf(steps, image)[last]!),
+			last.member.measurementShape(last.spec, shapesOf(steps, image)[stages.length - 1]!),
 		parameters(_spec, image, keys) {
+			const shapes = shapesOf(steps, image);
 			const all: HostTensors = {};
-			for (const [index, shape] of shapesOf(steps, image).entries()) {
+			for (const [index, { member, spec, prefix }] of stages.entries()) {
 				// Two steps of a kind are drawn apart.
 				const own = keys.map((key) => ({ ...key, image: `${index}/${key.image}` }));
-				const parameters = memberFor(steps[index]!).parameters(steps[index]!, shape, own);
-				for (const [name, value] of Object.entries(parameters)) all[prefixOf(steps, index) + name] = value;
+				const parameters = member.parameters(spec, shapes[index]!, own);
+				for (const [name, value] of Object.entries(parameters)) all[prefix + name] = value;
 			}
 			return all;
 		},
-		support: (parameters) =>
-			memberFor(steps[last]!).support?.(parametersOf(parameters, prefixOf(steps, last))),
-		apply: (parameters: TensorMap, x) =>
-			steps.reduce<tf.Tensor>(
-				(value, spec, index) =>
-					memberFor(spec).apply(parametersOf(parameters, prefixOf(steps, index)), value as tf.Tensor4D),
+		support: (parameters) => last.member.support?.(parametersOf(parameters, last.prefix)),
+		apply: (parameters, x) =>
+			stages.reduce<tf.Tensor>(
+				(value, { member, prefix }) => member.apply(parametersOf(parameters, prefix), value as tf.Tensor4D),
 				x,
-			) as tf.Tensor,
-		adjoint(parameters: TensorMap, y, image) {
+			),
+		adjoint(parameters, y, image) {
 			const shapes = shapesOf(steps, image);
-			return steps.reduceRight<tf.Tensor>(
-				(value, spec, index) =>
-					memberFor(spec).adjoint(parametersOf(parameters, prefixOf(steps, index)), value, shapes[index]!),
+			return stages.reduceRight<tf.Tensor>(
+				(value, { member, prefix }, index) =>
+					member.adjoint(parametersOf(parameters, prefix), value, shapes[index]!),
 				y,
 			) as tf.Tensor4D;
 		},

@@ -1,7 +1,8 @@
-// Deblurring: uniform k × k and Gaussian kernels, which are separable, motion in a line, and a kernel of one's own.
+// Deblurring: uniform k × k and Gaussian kernels, which are separable, motion in a line, camera shake, and a kernel
+// of one's own.
 import { z } from 'zod';
 import { adjointConvolution, applyConvolution, convolutionParameters } from './convolution.ts';
-import { type Kernel, MOST_TAPS, motionKernel } from './kernels.ts';
+import { type Kernel, MOST_TAPS, motionKernel, shakeKernel } from './kernels.ts';
 import { noiseField } from './noise.ts';
 import { atLeast, type Operator } from './operator.ts';
 import { adjointSeparable, applySeparable, filterMatrix } from './separable.ts';
@@ -57,6 +58,20 @@ const schema = z.discriminatedUnion('kernel', [
 		...common,
 	}),
 	z.strictObject({
+		kernel: z
+			.literal('shake')
+			.describe('Camera shake: a path whose direction does a random walk, the same for every image.'),
+		length: z.number().min(1).max(MOST_TAPS).describe('Of the path, in pixels.'),
+		turn: z
+			.number()
+			.min(0)
+			.max(180)
+			.default(15)
+			.describe('Standard deviation of the change of direction over one pixel, in degrees.'),
+		seed: z.int().min(0).default(0).describe('Which path.'),
+		...common,
+	}),
+	z.strictObject({
 		kernel: z.literal('custom').describe('A kernel of your own: what a single bright pixel becomes.'),
 		taps: taps.describe('Rows of numbers, odd in number and length, taken as they are.'),
 		...common,
@@ -77,24 +92,27 @@ function blurTaps(spec: Separable): Float64Array {
 	return weights.map((weight) => weight / total);
 }
 
-const kernelOf = (spec: Exclude<Deblurring, Separable>): Kernel =>
-	spec.kernel === 'motion' ? motionKernel(spec.length, spec.angle) : spec.taps;
+function kernelOf(spec: Exclude<Deblurring, Separable>): Kernel {
+	if (spec.kernel === 'motion') return motionKernel(spec.length, spec.angle);
+	return spec.kernel === 'shake' ? shakeKernel(spec.length, spec.turn, spec.seed) : spec.taps;
+}
 
 function level(spec: Deblurring): number {
 	if (spec.kernel === 'gaussian') return spec.sigma;
-	if (spec.kernel === 'motion') return spec.length;
+	if (spec.kernel === 'motion' || spec.kernel === 'shake') return spec.length;
 	return spec.kernel === 'uniform' ? spec.size : Math.max(spec.taps.length, spec.taps[0]!.length);
 }
 
 export const deblurring: Operator<typeof schema> = {
 	kind: 'deblurring',
 	summary:
-		'a blur: uniform (size), Gaussian (sigma, in pixels), motion (length, angle) or a kernel of your own',
+		'a blur: uniform (size), Gaussian (sigma, in pixels), motion (length, angle), shake (length) or a kernel of your own',
 	schema,
 	examples: [
 		{ kind: 'deblurring', kernel: 'uniform', size: 7 },
 		{ kind: 'deblurring', kernel: 'gaussian', sigma: 1.5 },
 		{ kind: 'deblurring', kernel: 'motion', length: 9, angle: 30 },
+		{ kind: 'deblurring', kernel: 'shake', length: 20, seed: 1 },
 		{
 			kind: 'deblurring',
 			kernel: 'custom',
@@ -110,7 +128,7 @@ export const deblurring: Operator<typeof schema> = {
 	check: (_spec, image) => atLeast(2, 'deblurring', image),
 	measurementShape: (_spec, { height, width, channels }) => [height, width, channels],
 	parameters(spec, image) {
-		if (spec.kernel === 'motion' || spec.kernel === 'custom') {
+		if (spec.kernel !== 'uniform' && spec.kernel !== 'gaussian') {
 			return convolutionParameters(kernelOf(spec), image, spec.boundary);
 		}
 		const weights = blurTaps(spec);

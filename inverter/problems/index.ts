@@ -17,6 +17,7 @@ export { isNoisy, type Noise } from './noise.ts';
 export { type ImageShape, type MeasurementKey, type Operator, pixels } from './operator.ts';
 export { OperatorPrograms } from './programs.ts';
 export {
+	checkProblem,
 	operatorFor,
 	operators,
 	type ProblemKind,

@@ -1,4 +1,5 @@
 // Blur kernels on the pixel grid: what a single bright pixel becomes. Odd sides, the middle tap in place.
+import { stream } from '../../engine/index.ts';
 
 /** Rows of taps. */
 export type Kernel = readonly (readonly number[])[];
@@ -23,6 +24,31 @@ export function motionKernel(length: number, angle: number): Kernel {
 		return [t * along, -t * up];
 	});
 	return kernelOfPath(points);
+}
+
+/**
+ * Camera shake: a path of even speed whose direction does a random walk, centred on its mean; taps sum to 1.
+ *
+ * @param length of the path, in pixels
+ * @param turn standard deviation of the change of direction over one pixel, in degrees; 0: a straight line
+ */
+export function shakeKernel(length: number, turn: number, seed: number): Kernel {
+	const count = Math.ceil(length * POINTS_A_PIXEL);
+	const draws = stream(seed, 'blur.shake');
+	const turns = draws.normals(0, count);
+	const step = length / count;
+	const spread = (turn * Math.PI * Math.sqrt(step)) / 180;
+	let direction = 2 * Math.PI * draws.uniforms(1, 1)[0]!;
+	let [x, y] = [0, 0];
+	const points = Array.from({ length: count }, (_, i): [number, number] => {
+		direction += spread * turns[i]!;
+		x += step * Math.cos(direction);
+		y -= step * Math.sin(direction);
+		return [x, y];
+	});
+	const mean = (axis: 0 | 1): number => points.reduce((sum, point) => sum + point[axis], 0) / count;
+	const [middleX, middleY] = [mean(0), mean(1)];
+	return kernelOfPath(points.map(([px, py]) => [px - middleX, py - middleY]));
 }
 
 /** The kernel of points visited for equal times, relative to the middle tap; taps sum to 1. */

@@ -8,7 +8,7 @@ import { parse } from '../border.ts';
 import { addNoise, statedDeviation } from './noise.ts';
 import { type ImageShape, type MeasurementKey, pixels } from './operator.ts';
 import type { OperatorPrograms } from './programs.ts';
-import { operatorFor, type ProblemSpec, parseProblem } from './registry.ts';
+import { checkProblem, operatorFor, type ProblemSpec, parseProblem } from './registry.ts';
 
 /** Measurements of a batch of images under one problem: what a solver is given. */
 export interface Measurements {
@@ -42,7 +42,7 @@ export interface Measurement {
 
 function frame(problem: ProblemSpec, image: ImageShape, keys: readonly MeasurementKey[]) {
 	const operator = operatorFor(problem);
-	operator.check?.(problem as never, image);
+	checkProblem(problem, image);
 	const shape = [keys.length, ...operator.measurementShape(problem as never, image)];
 	const parameters = operator.parameters(problem as never, image, keys);
 	const everywhere = (): HostTensor => ({

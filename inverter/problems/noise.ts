@@ -56,11 +56,19 @@ export function noiseLevel(noise: Noise | undefined): number {
 	return noise?.kind === 'poisson' ? noise.photons : 0;
 }
 
+/** `sigma-0.05`, `snr-20`, `photons-30`; empty without noise. */
+export function noiseName(noise: Noise | undefined): string {
+	if (!noise || noise.kind === 'none') return '';
+	const words = { gaussian: 'sigma', snr: 'snr', poisson: 'photons' };
+	return `${words[noise.kind]}-${noiseLevel(noise)}`;
+}
+
 /** Whether a problem states noise. */
 export const isNoisy = (noise: Noise | undefined): boolean => noise !== undefined && noise.kind !== 'none';
 
 /**
- * Adds the noise of one image to its clean measurement, in place, where `support` is 1.
+ * Adds the noise of one image to its clean measurement, in place, where `support` is 1: v + σ n with n ~ N(0, 1), or
+ * 2 k / photons − 1 with k ~ Poisson(photons (v + 1) / 2).
  *
  * @returns the root mean square deviation of the noise; null without any
  */

@@ -25,8 +25,8 @@ export type ProblemSchema = z.core.$ZodTypeDiscriminable & z.ZodType<{ kind: str
 
 /**
  * A linear forward operator A. Everything that depends on the seed or on a strength (mask, signs, filter, resampling
- * matrices) is a tensor made by `parameters`; `apply` and `adjoint` depend on shapes alone, so that one captured
- * program serves every problem whose parameters have the same shapes.
+ * matrices) is a tensor made by `parameters`; `apply` and `adjoint` depend on the names and shapes of these alone, so
+ * that one captured program serves every problem whose parameters have the same.
  */
 export interface Operator<Schema extends ProblemSchema = ProblemSchema, S = z.output<Schema>> {
 	readonly kind: string;

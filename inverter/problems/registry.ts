@@ -8,7 +8,8 @@ import { compressedSensing } from './compressed-sensing.ts';
 import { deblurring } from './deblurring.ts';
 import { denoising, identity } from './identity.ts';
 import { inpainting } from './inpainting.ts';
-import { nameOf, type Operator } from './operator.ts';
+import { noiseName } from './noise.ts';
+import { type ImageShape, nameOf, type Operator } from './operator.ts';
 import { superResolution } from './super-resolution.ts';
 
 /** Description of a problem as JSON: a `kind`, the operator's own fields, and `noise`. */
@@ -59,9 +60,18 @@ export function parseProblem(json: unknown, place = 'problem'): ProblemSpec {
 	return parse(problemSchema, json, place);
 }
 
-/** Kind and variant, `inpainting-eyes`: what tables and reports call the problem, beside its level. */
+/** Throws INVALID_INPUT when images of a shape cannot be measured so. */
+export function checkProblem(spec: ProblemSpec, image: ImageShape): void {
+	operatorFor(spec).check?.(spec, image);
+}
+
+/**
+ * Kind, variant and noise, `inpainting-eyes-sigma-0.1`: what tables and reports call the problem, beside its level. The
+ * noise of denoising is its level.
+ */
 export function problemName(spec: ProblemSpec): string {
-	return nameOf<never>(operatorFor(spec), spec as never);
+	const noise = spec.kind === denoising.kind ? '' : noiseName(spec.noise);
+	return [nameOf<never>(operatorFor(spec), spec as never), noise].filter(Boolean).join('-');
 }
 
 /** Observed fraction, factor, size or σ: what tables and reports call the level. */

@@ -2,14 +2,24 @@
 // RTIL: Gunn, Cocola, Hand (TMLR 2023), §3.1, Algorithm 1, appendix A.3. Optimises the latents, then layer by layer an
 // offset to the features at a cut. Kept from the published code: ramped rates, noises, geodesic term, spheres.
 // Different on purpose: see layers.ts; and the offsets have a Gaussian prior with the σ of training.
+//
+// The code of both papers differs from their text. `published` brings its slips back one by one, and the presets
+// `published-code*` all of them; golden tensors of that code hold them to it. Not brought back: iterates selected by the
+// true image (the last one is returned instead), images in [0, 1] compared with a generator of [−1, 1], statistics of w
+// taken from another network. The perceptual term that ILO adds outside compressed sensing is not part of this solver.
+//
+// Inpainting (workshop paper, equation 3): ‖M ⊙ I − M ⊙ G(z)‖² + α LPIPS(M ⊙ I + Mᶜ ⊙ G(z), G(z)) + β R(z). The image
+// superposed on the estimate matters to a perceptual distance alone: by squares it is the masked data term.
 import { z } from 'zod';
 import { RtilError } from '../../errors/index.ts';
 import type { Cut } from '../../models/index.ts';
-import type { Prior } from '../prior.ts';
-import type { Measurements } from '../problems/index.ts';
+import { type Prior, requireStyles } from '../prior.ts';
+import type { Measurements, ProblemSpec } from '../problems/index.ts';
+import { proxyStatistics } from '../statistics.ts';
 import { perceptualSchema, perceptualTerm } from './perceptual.ts';
+import { solveRestarts } from './restarts.ts';
 import { selectionSchema } from './selection.ts';
-import { solveLayers } from './solve.ts';
+import type { LayerSchedule } from './solve.ts';
 import type { Progress, Reconstruction, SolveContext, Solver } from './solver.ts';
 
 const schema = z.strictObject({
@@ -42,10 +52,31 @@ const schema = z.strictObject({
 		}),
 		z.strictObject({ prior: z.literal('none'), sigma: z.number().positive().optional() }),
 	]),
+	/**
+	 * Denoising by stochastic addition of noise (ILO workshop paper, equation 4): Gaussian noise of the measurement's σ, drawn
+	 * anew for each step, is added to what is measured of the estimate before it is compared. Needs that noise in the
+	 * problem.
+	 */
+	stochastic: z.boolean().optional(),
+	/** Slips of the published code; absent: none. */
+	published: z
+		.strictObject({
+			/** The image of the RGB layers up to a cut is lost on entering its layer. */
+			dropRgb: z.boolean(),
+			/** The geodesic term acts in the first layer alone. */
+			geodesicFirst: z.boolean(),
+			/** w+ = LeakyReLU(σ z + μ) with a Gaussian fitted before that activation. */
+			proxy: z.boolean(),
+			/** The first step of every layer has rate 0. */
+			lateRate: z.boolean(),
+		})
+		.optional(),
 	/** Share ‖r‖ / ‖y‖ that noise and model are expected to leave: sets the weight of the Gaussian priors; 0: none. */
 	misfit: z.number().min(0).max(1),
 	/** Data term: ‖r‖² / ‖y‖², or the mean of r² as published. */
 	fit: z.enum(['relative', 'mean']),
+	/** Starts of each image, solved together; absent: 1. The first is as `start` says, the others are random. */
+	restarts: z.int().min(1).max(64).optional(),
 	/** End an image's layer after so many steps without a better score; 0: never. */
 	patience: z.int().min(0),
 	/** Absent: the data term alone. */
@@ -70,8 +101,16 @@ function cutsFor(prior: Prior, options: IloOptions): Cut[] {
 	return all.filter(({ name }) => names.includes(name)).slice(0, options.steps.length - 1);
 }
 
-function check(prior: Prior, options: IloOptions): void {
+function check(prior: Prior, options: IloOptions, problem: ProblemSpec): void {
 	cutsFor(prior, options);
+	if (options.published?.proxy) requireStyles('ilo (published.proxy)', prior);
+	if (options.stochastic && (!problem.noise || problem.noise.kind === 'none')) {
+		throw new RtilError(
+			'MISMATCH',
+			'Stochastic addition of noise needs the noise level, but the problem has no noise.',
+			'Add `noise: {kind: gaussian, sigma: …}` to the problem, or set `stochastic: false`.',
+		);
+	}
 	if (options.sphere && options.start !== 'random') {
 		throw new RtilError('INVALID_INPUT', 'The spheres of ILO need a random start.', 'Set `start: random`.');
 	}
@@ -80,48 +119,55 @@ function check(prior: Prior, options: IloOptions): void {
 const at = (values: number | readonly number[], layer: number): number =>
 	typeof values === 'number' ? values : (values[layer] ?? values[values.length - 1]!);
 
+/** The layers of these options for a prior. */
+export function iloSchedule(prior: Prior, options: IloOptions, truth: boolean): LayerSchedule {
+	const { offset, noises, published } = options;
+	const layers = [null, ...cutsFor(prior, options)].map((cut, i) => ({
+		cut,
+		noises: noises.first === 0 ? 0 : noises.first + i * noises.more,
+	}));
+	return {
+		plan: {
+			space: 'w+',
+			layers,
+			sphere: options.sphere,
+			geodesic: options.geodesic > 0,
+			ball: offset.prior === 'l1-ball',
+			truth,
+			fit: options.fit,
+			...(published?.dropRgb ? { dropRgb: true } : {}),
+			...(published?.geodesicFirst ? { geodesicFirst: true } : {}),
+			...(published?.proxy ? { proxy: true } : {}),
+			...(options.stochastic ? { stochastic: true } : {}),
+		},
+		steps: layers.map((_, i) => options.steps[i]!),
+		rates: layers.map((_, i) => at(options.rate, i)),
+		ramp: { ...options.ramp, late: published?.lateRate },
+		patience: options.patience,
+		misfit: options.misfit,
+		offsetPrior: offset.prior === 'gaussian',
+		radii: offset.prior === 'l1-ball' ? layers.map((_, i) => at(offset.radius, Math.max(0, i - 1))) : null,
+		sigmas: layers.map(({ cut }) =>
+			cut ? (offset.sigma ?? prior.rtil?.sigmas[cut.name] ?? prior.latent.featureStd[cut.name] ?? 1) : 1,
+		),
+		geodesic: options.geodesic,
+		start: options.start,
+		selection: options.select,
+	};
+}
+
 async function* solve(
 	prior: Prior,
 	measurements: Measurements,
 	options: IloOptions,
 	context: SolveContext,
 ): AsyncGenerator<Progress, Reconstruction> {
-	check(prior, options);
-	const { offset, noises } = options;
-	const layers = [null, ...cutsFor(prior, options)].map((cut, i) => ({
-		cut,
-		noises: noises.first === 0 ? 0 : noises.first + i * noises.more,
-	}));
-	return yield* solveLayers(
-		prior,
-		measurements,
-		{
-			plan: {
-				space: 'w+',
-				layers,
-				sphere: options.sphere,
-				geodesic: options.geodesic > 0,
-				ball: offset.prior === 'l1-ball',
-				truth: context.truth !== undefined,
-				fit: options.fit,
-			},
-			steps: layers.map((_, i) => options.steps[i]!),
-			rates: layers.map((_, i) => at(options.rate, i)),
-			ramp: options.ramp,
-			patience: options.patience,
-			misfit: options.misfit,
-			offsetPrior: offset.prior === 'gaussian',
-			radii: offset.prior === 'l1-ball' ? layers.map((_, i) => at(offset.radius, Math.max(0, i - 1))) : null,
-			sigmas: layers.map(({ cut }) =>
-				cut ? (offset.sigma ?? prior.rtil?.sigmas[cut.name] ?? prior.latent.featureStd[cut.name] ?? 1) : 1,
-			),
-			geodesic: options.geodesic,
-			start: options.start,
-			perceptual: await perceptualTerm(options.perceptual, prior, measurements, context),
-			selection: options.select,
-		},
-		context,
-	);
+	check(prior, options, measurements.problem);
+	const schedule = iloSchedule(prior, options, context.truth !== undefined);
+	const proxy = schedule.plan.proxy ? { proxy: proxyStatistics(context.engine, prior, { seed: 0 }) } : {};
+	const perceptual = await perceptualTerm(options.perceptual, prior, measurements, context);
+	const whole = { ...schedule, ...proxy, perceptual };
+	return yield* solveRestarts(prior, measurements, whole, context, options.restarts ?? 1);
 }
 
 const heldOut = { by: 'held-out', fraction: 0.1 } as const;
@@ -143,7 +189,14 @@ const paper: IloOptions = {
 	select: heldOut,
 };
 
-const published = { network: 'vgg', observed: 0.5, reduction: 8 } as const;
+const perceptual = { network: 'vgg', observed: 0.5, reduction: 8 } as const;
+
+/** As the code of RTIL runs its vanilla arm, but for what it selects. */
+const publishedCode: IloOptions = {
+	...paper,
+	published: { dropRgb: true, geodesicFirst: true, proxy: true, lateRate: true },
+	select: { by: 'last' },
+};
 
 export const ilo: Solver<typeof schema> = {
 	kind: 'ilo',
@@ -171,13 +224,17 @@ export const ilo: Solver<typeof schema> = {
 		// error, but not where more than half of the pixels are missing or sides are a sixteenth.
 		'paper-perceptual': {
 			...paper,
-			perceptual: { ...published, weight: { inpainting: 1, 'super-resolution': 1.5 } },
+			perceptual: { ...perceptual, weight: { inpainting: 1, 'super-resolution': 1.5 } },
 		},
 		'paper-rtil-perceptual': {
 			...paper,
 			rate: 0.2,
-			perceptual: { ...published, weight: { inpainting: 1, 'super-resolution': 1 } },
+			perceptual: { ...perceptual, weight: { inpainting: 1, 'super-resolution': 1 } },
 		},
+		'published-code': publishedCode,
+		'published-code-rtil': { ...publishedCode, rate: 0.2 },
+		// ILO's own repository: fewer steps, and the iterate with the lowest loss.
+		'published-code-ilo': { ...publishedCode, steps: [50, 50, 25, 25], select: { by: 'loss' } },
 	},
 	check,
 	solve,

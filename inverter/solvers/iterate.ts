@@ -29,8 +29,9 @@ export function report({ shape, data }: HostTensor): StepReport {
 export const WORST_SCORE = 1e30;
 
 export interface Fit {
-	/** A of the image. */
+	/** A of the image, and how it differs from y. */
 	applied: tf.Tensor;
+	apart: tf.Tensor;
 	/** Each [N, 1]. */
 	residual: tf.Tensor;
 	heldOut: tf.Tensor;
@@ -40,10 +41,12 @@ export interface Fit {
 /** How an image [N, H, W, C] fits what a program's state holds of the measurements. */
 export function fitOf(state: TensorMap, { problem }: Measurements, image: tf.Tensor4D): Fit {
 	const applied = operatorFor(problem).apply(withPrefix(state, 'op.'), image);
-	const squares = tf.square(tf.sub(applied, state.y!));
+	const apart = tf.sub(applied, state.y!);
+	const squares = tf.square(apart);
 	const fitted = sumPerImage(tf.mul(squares, state.fitted!)); // [N, 1]
 	return {
 		applied,
+		apart,
 		residual: tf.div(fitted, state['fitted.energy']!),
 		heldOut: tf.div(sumPerImage(tf.mul(squares, state['held-out']!)), state['held-out.energy']!),
 		data: tf.mul(fitted, state['fitted.scale']!),

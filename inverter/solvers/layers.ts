@@ -11,6 +11,7 @@ import type { Prior } from '../prior.ts';
 import type { Measurements } from '../problems/index.ts';
 import { adamMoves, evaluated, evaluateStep, fitOf, WORST_SCORE } from './iterate.ts';
 import { type Networks, synthesis } from './networks.ts';
+import { normalised } from './normalised.ts';
 import { measuredDistance, type PerceptualTerm } from './perceptual.ts';
 import {
 	firstRow,
@@ -21,11 +22,11 @@ import {
 	variablesOf,
 	withPrefix,
 } from './plan.ts';
-import { cosineSpread, geodesic, onL1Ball, onSphere, sumPerImage } from './terms.ts';
+import { cosineSpread, geodesic, onL1Ball, onSphere, pyramid, sumPerImage } from './terms.ts';
 
 /** β of Adam; with plain gradient steps there is nothing to correct for. */
 export const betasOf = ({ descent }: LayerPlan): readonly [number, number] =>
-	descent === 'sgd' ? [0, 0] : (descent?.betas ?? [0.9, 0.999]);
+	typeof descent === 'string' ? [0, 0] : (descent?.betas ?? [0.9, 0.999]);
 
 /** A step of Adam over one layer's variables; evaluates the current iterate first and keeps it if it is the best. */
 function stepFunction(
@@ -47,7 +48,12 @@ function stepFunction(
 		const image = networks.image(state, layer, variables);
 		const fit = fitOf(state, measurements, image);
 		const perceptual = distance ? distance(state, withPrefix(state, 'p.'), image, fit.applied) : null;
-		let objective: tf.Tensor = plan.floor ? tf.maximum(fit.data, inputs.floor!) : fit.data;
+		const noisy = plan.stochastic && tf.square(tf.add(fit.apart, inputs.noise!));
+		let term = noisy ? tf.mul(sumPerImage(tf.mul(noisy, state.fitted!)), state['fitted.scale']!) : fit.data;
+		if (plan.pyramid) {
+			term = tf.mul(pyramid(tf.mul(fit.apart, state.fitted!), inputs['weight.l1']!), state['fitted.scale']!);
+		}
+		let objective: tf.Tensor = plan.floor ? tf.maximum(term, inputs.floor!) : term;
 		if (perceptual) objective = tf.add(objective, tf.mul(perceptual, inputs['weight.perceptual']!));
 		names.forEach((name, i) => {
 			const weight = inputs[`weight.${name.split('.')[0]}`];
@@ -55,7 +61,7 @@ function stepFunction(
 			if (!weight) return;
 			objective = tf.add(objective, tf.mul(sumPerImage(tf.square(values[i]!)), weight));
 		});
-		if (plan.geodesic) {
+		if (plan.geodesic && !(plan.geodesicFirst && layer.cut)) {
 			const latent = variables.latent as tf.Tensor3D;
 			const used = tf.slice(latent, [0, row, 0], [-1, latent.shape[1] - row, -1]);
 			objective = tf.add(objective, tf.mul(geodesic(used), inputs['weight.geodesic']!));
@@ -85,6 +91,7 @@ function stepFunction(
 			'weight.offset': [1],
 			'weight.geodesic': [1],
 			radius: [1],
+			...(plan.stochastic ? { noise: measurements.y.shape } : {}),
 			...Object.fromEntries(extraInputs(plan).map((name) => [name, [1]])),
 			...(plan.jitter ? { jitter: latentShape(prior, plan, batch) } : {}),
 		},
@@ -98,8 +105,9 @@ function stepFunction(
 				const x = state[`x.${name}`]!;
 				const gradient = step.gradients[i]!;
 				next[`best.${name}`] = step.choose(values[i]!, state[`best.${name}`]!);
-				if (plan.descent === 'sgd') {
-					const moved = tf.sub(x, tf.mul(gradient, inputs.rate!));
+				if (typeof plan.descent === 'string') {
+					const along = plan.descent === 'sgd' ? gradient : normalised(state, layer, name, gradient);
+					const moved = tf.sub(x, tf.mul(along, inputs.rate!));
 					next[`x.${name}`] = constrain(plan, name, moved, x, inputs.radius!);
 					return;
 				}
@@ -134,19 +142,19 @@ function enterFunction(
 	batch: number,
 ): ProgramFunction {
 	const [before, layer] = [plan.layers[index - 1]!, plan.layers[index]!];
-	const cut = layer.cut!;
+	const { cut } = layer;
 	return {
 		inputs: {},
 		run(state) {
 			const best = Object.fromEntries(
 				variablesOf(prior, plan, before).map((name) => [name, state[`best.${name}`]!]),
 			);
-			const { features, rgb } = networks.prefix(state, before, best, cut.name);
-			const next: TensorMap = {
-				[`at.${cut.name}.features`]: features,
-				'best.score': tf.fill([batch, 1], WORST_SCORE),
-			};
-			if (rgb) next[`at.${cut.name}.rgb`] = rgb;
+			const next: TensorMap = { 'best.score': tf.fill([batch, 1], WORST_SCORE) };
+			if (cut) {
+				const { features, rgb } = networks.prefix(state, before, best, cut.name);
+				next[`at.${cut.name}.features`] = features;
+				if (rgb) next[`at.${cut.name}.rgb`] = rgb;
+			}
 			for (const name of variablesOf(prior, plan, before)) next[`x.${name}`] = tf.clone(best[name]!);
 			for (const name of variablesOf(prior, plan, layer)) {
 				const { shape } = state[`x.${name}`]!;
@@ -199,12 +207,13 @@ function drawFunction(
 }
 
 /** Inputs of a step that only some plans have. */
-export function extraInputs({ mapped, cosine, floor, perceptual }: LayerPlan): string[] {
+export function extraInputs({ mapped, cosine, floor, pyramid, perceptual }: LayerPlan): string[] {
 	return [
 		...(perceptual ? ['weight.perceptual'] : []),
 		...(mapped ? ['weight.map', 'weight.z'] : []),
 		...(cosine ? ['weight.cosine'] : []),
 		...(floor ? ['floor'] : []),
+		...(pyramid ? ['weight.l1'] : []),
 	];
 }
 

@@ -1,27 +1,30 @@
 // The generator as a layered inversion runs it: images and prefixes from the variables of a layer.
 import * as tf from '@tensorflow/tfjs-core';
-import type { TensorMap } from '../../engine/index.ts';
+import { leakyRelu, type TensorMap } from '../../engine/index.ts';
 import { type CutState, mixCodes, type SynthesisInput } from '../../models/index.ts';
 import type { Prior } from '../prior.ts';
 import { type Layer, type LayerPlan, withPrefix } from './plan.ts';
+
+/** Of the activation that PULSE's map from z to w ends with. */
+export const PROXY_SLOPE = 0.2;
 
 /** Network functions over the state entries `x.*` (or `best.*`). */
 export function synthesis(prior: Prior, plan: LayerPlan) {
 	const { generator } = prior;
 	const { numStyles, wDim } = generator;
 
-	/** The latent, or the sum of the centre and it. */
-	function around(state: TensorMap, latent: tf.Tensor): tf.Tensor {
-		if (!plan.centre) return latent;
-		return tf.add(latent, latent.rank === 3 ? tf.reshape(state.centre!, [-1, 1, wDim]) : state.centre!);
+	/** Latents in units of the deviation of w as w, with the centre added where the plan has one. */
+	function scaled(state: TensorMap, latent: tf.Tensor): tf.Tensor {
+		const centre =
+			plan.centre && (latent.rank === 3 ? tf.reshape(state.centre!, [-1, 1, wDim]) : state.centre!);
+		const around = centre ? tf.add(latent, centre) : latent;
+		const w = tf.add(tf.mul(around, state['w.std']!), state['w.mean']!);
+		return plan.proxy ? leakyRelu(w, PROXY_SLOPE) : w;
 	}
 
 	function styles(state: TensorMap, latent: tf.Tensor): tf.Tensor3D {
 		const params = withPrefix(state, 'g.');
-		const w =
-			plan.space === 'z'
-				? generator.map(params, latent)
-				: tf.add(tf.mul(around(state, latent), state['w.std']!), state['w.mean']!);
+		const w = plan.space === 'z' ? generator.map(params, latent) : scaled(state, latent);
 		if (w.rank === 3) return w as tf.Tensor3D;
 		const rows = tf.reshape(w, [-1, 1, wDim]);
 		return tf.add(rows, tf.zeros([1, numStyles, wDim])) as tf.Tensor3D;
@@ -34,6 +37,7 @@ export function synthesis(prior: Prior, plan: LayerPlan) {
 			state[`at.${cut.name}.features`]!,
 			tf.mul(offset, state[`sigma.${cut.name}`]!),
 		) as tf.Tensor4D;
+		if (plan.dropRgb) return { from: { cut: cut.name, features, rgb: null, withoutRgb: true } };
 		const first = cut === generator.cuts[0];
 		return {
 			from: { cut: cut.name, features, rgb: first ? null : (state[`at.${cut.name}.rgb`] as tf.Tensor4D) },
@@ -45,7 +49,9 @@ export function synthesis(prior: Prior, plan: LayerPlan) {
 			(_, index) => variables[`noise.${index}`] ?? state[`x.noise.${index}`]!,
 		);
 		const offset = layer.cut ? variables[`offset.${layer.cut.name}`] : undefined;
-		return { styles: styles(state, variables.latent!), noises, ...start(state, layer, offset) };
+		const latent = variables.latent ?? state['x.latent']!;
+		const shifts = withPrefix(variables, 'shift.');
+		return { styles: styles(state, latent), shifts, noises, ...start(state, layer, offset) };
 	}
 
 	/** The state at the cut of a mixture, Σ_k α_k ⊙ f_k over the codes of an image, and the mean of their styles. */

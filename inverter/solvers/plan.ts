@@ -15,6 +15,8 @@ export interface Layer {
 	cut: Cut | null;
 	/** Noise maps with an index below this are optimised. */
 	noises: number;
+	/** One step of one w for all rows, of w+, or of the scale of every filter. */
+	phase?: 'w' | 'w+' | 'w++';
 }
 
 /** What decides the program; strengths and rates are inputs. */
@@ -45,8 +47,18 @@ export interface LayerPlan {
 	floor?: boolean;
 	/** Optimise these codes and their channel weights at a cut instead of one latent. */
 	mixture?: { cut: Cut; codes: number };
-	/** Absent: Adam with β 0.9 and 0.999; `sgd`: plain gradient steps. */
-	descent?: 'sgd' | { betas: readonly [number, number] };
+	/** The geodesic term acts in the first layer alone (as published). */
+	geodesicFirst?: boolean;
+	/** The RGB image so far is dropped on entering a layer (as published). */
+	dropRgb?: boolean;
+	/** w+ = LeakyReLU(σ z + μ), with the statistics of w before such an activation (as published). */
+	proxy?: boolean;
+	/** Noise drawn anew for each step is added to the measurement of the estimate. */
+	stochastic?: boolean;
+	/** Data term over a pyramid of the residual, and its ℓ1 norm at the top. */
+	pyramid?: boolean;
+	/** `normalised`: steps of a given length along the gradient of each row. Absent: Adam with β 0.9 and 0.999; `sgd`: plain gradient steps. */
+	descent?: 'sgd' | 'normalised' | { betas: readonly [number, number] };
 }
 
 /** First row of w+ that acts after a cut: rows 2 log₂(r) − 3 and later (the ToRGB of the block, then the next blocks). */
@@ -62,8 +74,17 @@ function optimisedNoises(prior: Prior, { cut, noises }: Layer): number[] {
 		.map(({ index }) => index);
 }
 
+/** The modulated layers of a StyleGAN2 and how many input channels each scales. */
+export function filterScales({ generator }: Prior): [name: string, channels: number][] {
+	const ending = '.conv.modulation.bias';
+	return Object.entries(generator.shapes).flatMap(([name, [channels]]) =>
+		name.endsWith(ending) ? [[name.slice(0, -ending.length), channels!]] : [],
+	);
+}
+
 /** Names of what a layer optimises. */
 export function variablesOf(prior: Prior, plan: LayerPlan, layer: Layer): string[] {
+	if (layer.phase === 'w++') return filterScales(prior).map(([name]) => `shift.${name}`);
 	const noises = optimisedNoises(prior, layer).map((index) => `noise.${index}`);
 	const latents = plan.mixture ? ['codes', 'channels'] : plan.mapped ? ['latent', 'z'] : ['latent'];
 	return [...latents, ...noises, ...(layer.cut ? [`offset.${layer.cut.name}`] : [])];
@@ -124,6 +145,9 @@ export function variables(prior: Prior, plan: LayerPlan, batch: number): Variabl
 	prior.generator.noiseShapes.forEach(([height, width], index) => {
 		shapes.push([`noise.${index}`, [batch, height, width, 1]]);
 	});
+	if (plan.layers.some(({ phase }) => phase === 'w++')) {
+		for (const [name, channels] of filterScales(prior)) shapes.push([`shift.${name}`, [batch, channels]]);
+	}
 	for (const { cut } of plan.layers) {
 		if (cut) shapes.push([`offset.${cut.name}`, [batch, cut.resolution, cut.resolution, cut.channels]]);
 	}
@@ -136,7 +160,7 @@ export function initialState(
 	prior: Prior,
 	measurements: Measurements,
 	plan: LayerPlan,
-	term: PerceptualTerm | null,
+	term: PerceptualTerm | null = null,
 ): HostTensors {
 	const batch = measurements.keys.length;
 	const { resolution, channels } = prior.generator;
@@ -174,6 +198,12 @@ export function initialState(
 		state[`sigma.${name}`] = { shape: [1], data: Float32Array.of(1) };
 	}
 	return state;
+}
+
+/** Names of the entries that change while a solve goes on. */
+export function movingState(prior: Prior, measurements: Measurements, plan: LayerPlan): string[] {
+	const names = Object.keys(initialState(prior, measurements, plan));
+	return names.filter((name) => /^((x|m|v|best|at)\.|centre$)/.test(name));
 }
 
 /** Programs with the same key are interchangeable: priors of one architecture share theirs. */

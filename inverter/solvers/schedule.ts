@@ -5,14 +5,16 @@ export interface Ramp {
 	up: number;
 	/** Fraction of the steps at the end over which it falls to 0 along a cosine. */
 	down: number;
+	/** Time is t / steps, as in the published code: the first step has rate 0. */
+	late?: boolean | undefined;
 }
 
 /**
  * Rate at step t = 0 … steps − 1 (Karras et al. 2020, projector; ILO and RTIL use up 0.05, down 0.75). Time is
  * (t + 1) / (steps + 1), so that no step has rate 0, as the first one of the published code has.
  */
-export function rampedRate(rate: number, t: number, steps: number, { up, down }: Ramp): number {
-	const at = (t + 1) / (steps + 1);
+export function rampedRate(rate: number, t: number, steps: number, { up, down, late }: Ramp): number {
+	const at = late ? t / steps : (t + 1) / (steps + 1);
 	const fall = down > 0 ? 0.5 - 0.5 * Math.cos(Math.PI * Math.min(1, (1 - at) / down)) : 1;
 	const rise = up > 0 ? Math.min(1, at / up) : 1;
 	return rate * fall * rise;

@@ -2,17 +2,26 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { HostTensor, HostTensors, Program, ProgramFunction } from '../../engine/index.ts';
 import { elements, stream } from '../../engine/index.ts';
-import { RtilError } from '../../errors/index.ts';
 import type { Prior } from '../prior.ts';
 import type { Measurements } from '../problems/index.ts';
-import { adamInputs, report as columnsOf, type StepReport, WORST_SCORE } from './iterate.ts';
+import { adamInputs, report as columnsOf, WORST_SCORE } from './iterate.ts';
 import { betasOf, compileLayers, extraInputs } from './layers.ts';
 import type { PerceptualTerm } from './perceptual.ts';
-import { type LayerPlan, latentShape, planKey, priorState, termState, variables } from './plan.ts';
+import {
+	type LayerPlan,
+	latentShape,
+	movingState,
+	planKey,
+	priorState,
+	termState,
+	variables,
+} from './plan.ts';
+import { SolveRecorder } from './resume.ts';
 import { takeRows } from './rows.ts';
 import { type RateCurve, rateAt } from './schedule.ts';
 import { type Selection, type Split, splitMeasurements } from './selection.ts';
-import type { LayerHistory, Progress, Reconstruction, SolveContext, StopReason } from './solver.ts';
+import type { LayerHistory, Progress, Reconstruction, SolveContext } from './solver.ts';
+import { requireFinite, Standing, wholeResidual } from './standing.ts';
 
 /** How strongly and how long; see the solvers' options. */
 export interface LayerSchedule {
@@ -42,14 +51,15 @@ export interface LayerSchedule {
 	/** The plan gets its comparison. */
 	perceptual?: PerceptualTerm | null;
 	/** Factors of the sums of squares of latents and noises in place of `misfit`, and what else the plan has. */
-	weights?: Partial<Record<'latent' | 'noise' | 'z' | 'map' | 'cosine' | 'floor', number>>;
+	weights?: Partial<Record<'latent' | 'noise' | 'z' | 'map' | 'cosine' | 'floor' | 'l1', number>>;
 	/** Start of the channel weights of a mixture. */
 	channelWeight?: number;
+	/** Statistics of w where the plan has the proxy; absent: the prior's. */
+	proxy?: { mean: Float32Array; std: Float32Array };
+	/** Starts of variables by name, [N, …], in place of drawn ones. */
+	given?: HostTensors;
 	selection: Selection;
 }
-
-/** The discrepancy principle stops at τ times the noise level (Engl, Hanke, Neubauer: τ slightly above 1). */
-const DISCREPANCY_TAU = 1.02;
 
 /**
  * Weight of ½‖z‖² for every latent, so that the objective is a scaled negative log posterior: `misfit` is the share
@@ -62,7 +72,7 @@ type Layered = Program<Record<string, ProgramFunction>>;
 /** Starting values: an image's own, whatever its batch. `starts[i]` numbers the random start of row i. */
 function startingState(
 	prior: Prior,
-	{ plan, start, channelWeight = 1 }: LayerSchedule,
+	{ plan, start, given = {}, channelWeight = 1 }: LayerSchedule,
 	{ keys }: Measurements,
 	seed: number,
 	starts: readonly number[],
@@ -72,6 +82,7 @@ function startingState(
 		const each = shape.slice(1).reduce((product, side) => product * side, 1);
 		const data = new Float32Array(keys.length * each);
 		if (name === 'channels') data.fill(channelWeight);
+		if (given[name]) data.set(given[name].data);
 		keys.forEach((key, i) => {
 			// z has no mean to start from (the mapping network normalises it), and restarts must differ.
 			const latentAtRandom = start === 'random' || plan.space === 'z' || starts[i]! > 0;
@@ -79,7 +90,7 @@ function startingState(
 				name === 'latent'
 					? latentAtRandom
 					: name === 'codes' || (name.startsWith('noise') && start === 'random');
-			if (!atRandom) return;
+			if (!atRandom || given[name]) return;
 			const draws = stream(seed, `start/${name}/${key.seed}/${key.image}`);
 			data.set(draws.normals(starts[i]!, each), i * each);
 		});
@@ -118,7 +129,26 @@ function load(
 	if (schedule.plan.truth) state.truth = context.truth!;
 	if (schedule.plan.draws)
 		state['draw.score'] = { shape: [N, 1], data: new Float32Array(N).fill(WORST_SCORE) };
+	const { proxy } = schedule;
+	if (proxy) {
+		state['w.mean'] = { shape: [proxy.mean.length], data: proxy.mean };
+		state['w.std'] = { shape: [proxy.std.length], data: proxy.std };
+	}
 	program.write(state);
+}
+
+/** Noise like that of the measurement, drawn anew for one step; an image's own, whatever its batch. */
+function freshNoise({ keys, sigma, y }: Measurements, seed: number, step: number): Float32Array {
+	const each = y.data.length / keys.length;
+	const noise = new Float32Array(y.data.length);
+	keys.forEach((key, i) => {
+		const drawn = stream(seed, `stochastic/${key.seed}/${key.image}`).normals(step, each);
+		noise.set(
+			drawn.map((value) => (sigma?.[i] ?? 0) * value),
+			i * each,
+		);
+	});
+	return noise;
 }
 
 /** Where the draws lead: the one that is closest to an image's measurements is its start. */
@@ -175,84 +205,6 @@ function jitterAt(
 	return { jitter: rows.map((value) => sigma * value) };
 }
 
-/** What is known of each image of the batch. */
-export class Standing {
-	readonly score: number[];
-	readonly residual: number[];
-	readonly heldOut: number[];
-	readonly improvedAt: number[];
-	readonly steps: number[];
-	readonly reasons: StopReason[];
-	readonly active: boolean[];
-	/** At the noise level: no later layer is entered. */
-	readonly fitted: boolean[];
-	readonly lowestError: number[];
-
-	constructor(N: number) {
-		const fill = <T>(value: T): T[] => new Array<T>(N).fill(value);
-		this.score = fill(WORST_SCORE);
-		this.residual = fill(Number.NaN);
-		this.heldOut = fill(Number.NaN);
-		this.improvedAt = fill(0);
-		this.steps = fill(0);
-		this.reasons = fill<StopReason>('steps');
-		this.active = fill(true);
-		this.fitted = fill(false);
-		this.lowestError = fill(Number.POSITIVE_INFINITY);
-	}
-
-	enterLayer(): void {
-		for (let i = 0; i < this.active.length; i++) {
-			if (this.fitted[i]) continue;
-			this.active[i] = true;
-			this.reasons[i] = 'steps';
-			this.score[i] = WORST_SCORE;
-			this.improvedAt[i] = 0;
-		}
-	}
-
-	/** What is selected stays; the patience begins anew. */
-	enterStage(): void {
-		this.active.fill(true);
-		this.reasons.fill('steps');
-		this.improvedAt.fill(0);
-	}
-
-	/** Whether some image would go on if there were another stage. */
-	get goesOn(): boolean {
-		return this.reasons.some((reason) => reason === 'steps' || reason === 'flat');
-	}
-
-	/** Takes in the report of step t of a layer; `before` steps were taken in earlier ones. */
-	update(report: StepReport, t: number, before: number, split: Split, patience: number): void {
-		for (let i = 0; i < this.active.length; i++) {
-			if (!this.active[i]) continue;
-			this.steps[i] = before + t;
-			this.lowestError[i] = Math.min(this.lowestError[i]!, report.error[i]!);
-			if (report.score[i]! < this.score[i]!) {
-				this.score[i] = report.score[i]!;
-				this.residual[i] = report.residual[i]!;
-				this.heldOut[i] = report.heldOut[i]!;
-				this.improvedAt[i] = t;
-			}
-			if (!Number.isFinite(report.objective[i]!)) this.stop(i, 'diverged');
-			else if (split.noiseLevel && report.residual[i]! <= DISCREPANCY_TAU ** 2 * split.noiseLevel[i]!) {
-				this.fitted[i] = true;
-				this.stop(i, 'discrepancy');
-			} else if (patience > 0 && t - this.improvedAt[i]! >= patience) this.stop(i, 'flat');
-		}
-	}
-
-	stop(i: number, reason: StopReason): void {
-		this.active[i] = false;
-		this.reasons[i] = reason;
-	}
-
-	stopAll(reason: StopReason): void {
-		for (let i = 0; i < this.active.length; i++) if (this.active[i]) this.stop(i, reason);
-	}
-}
-
 export interface LayeredReconstruction extends Reconstruction {
 	/** What the selection compared, one a row: lower is better. */
 	scores: number[];
@@ -274,7 +226,7 @@ export async function* solveLayers(
 	const plan: LayerPlan = { ...schedule.plan, ...(term ? { perceptual: term.comparison } : {}) };
 	const N = measurements.keys.length;
 	const now = context.now ?? (() => performance.now());
-	const startedAt = now();
+	const recorder = new SolveRecorder(context.resume, now);
 	const split = splitMeasurements(measurements, schedule.selection, plan.fit);
 	const key = planKey(prior, measurements, plan);
 	const program = context.programs.take(key, () =>
@@ -282,7 +234,11 @@ export async function* solveLayers(
 	);
 	try {
 		load(program, prior, measurements, schedule, split, context, starts, term);
-		if (plan.draws) await startAtBestDraw(program, prior, measurements, schedule.draws ?? 1, context);
+		const saved = await recorder.latest();
+		if (saved) program.write(saved.tensors);
+		else if (plan.draws) {
+			await startAtBestDraw(program, prior, measurements, schedule.draws ?? 1, context);
+		}
 
 		const weights = { ...schedule.weights, ...(term ? { perceptual: term.weight } : {}) };
 		const gaussian = priorWeight(schedule.misfit, split);
@@ -295,23 +251,31 @@ export async function* solveLayers(
 		const total = schedule.steps.reduce((sum, steps) => sum + steps, 0);
 		const standing = new Standing(N);
 		const history: LayerHistory[] = [];
-		let before = 0;
+		if (saved) {
+			standing.restore(saved.values.standing as Record<string, unknown>);
+			history.push(...(saved.values.history as LayerHistory[]));
+		}
+		const startedAt = now() - ((saved?.values.milliseconds as number | undefined) ?? 0);
 		let late = false;
 		for (const [index, layer] of plan.layers.entries()) {
+			if (index < history.length - 1) continue;
 			if (late || standing.fitted.every(Boolean)) break;
-			if (index > 0) program.call(`enter.${index}`, {});
-			standing.enterLayer();
+			if (index === history.length) {
+				if (index > 0) program.call(`enter.${index}`, {});
+				standing.enterLayer();
+				history.push({
+					name: layer.cut?.name ?? layer.phase ?? 'latent',
+					objective: [],
+					residual: [],
+					heldOut: [],
+				});
+			}
 			const steps = schedule.steps[index]!;
-			const record: LayerHistory = {
-				name: layer.cut?.name ?? 'latent',
-				objective: [],
-				residual: [],
-				heldOut: [],
-			};
-			history.push(record);
+			const before = schedule.steps.slice(0, index).reduce((sum, count) => sum + count, 0);
+			const record = history[index]!;
 
 			// One evaluation more than there are steps: the last update counts, too.
-			for (let t = 0; t <= steps; t++) {
+			for (let t = record.objective.length; t <= steps; t++) {
 				context.signal?.throwIfAborted();
 				const rate = t < steps ? rateAt(schedule.rates[index]!, t, steps, schedule.ramp) : 0;
 				const outputs = program.call(`step.${index}`, {
@@ -325,6 +289,7 @@ export async function* solveLayers(
 					radius: Float32Array.of(schedule.radii?.[index] ?? 0),
 					...extra,
 					...jitterAt(prior, schedule, measurements, context.seed, t, steps),
+					...(plan.stochastic ? { noise: freshNoise(measurements, context.seed, before + t + index) } : {}),
 				});
 				const report = columnsOf(outputs.report!);
 				record.objective.push(report.objective);
@@ -357,17 +322,17 @@ export async function* solveLayers(
 					};
 				}
 				if (ends) break;
+				await recorder.record(() => ({
+					tensors: program.read(movingState(prior, measurements, plan)),
+					values: { standing: standing.save(), history, milliseconds: now() - startedAt },
+				}));
 				// Lets messages in: a cancellation arrives as one.
 				await nextTurn();
 			}
-			before += steps;
 		}
 		return {
 			...selected(program, prior, measurements, plan, standing),
-			residual: standing.residual.map((residual, i) => {
-				const [fitted, heldOut] = [split.fittedEnergy[i]!, split.heldOutEnergy[i]!];
-				return (residual * fitted + standing.heldOut[i]! * heldOut) / (fitted + heldOut);
-			}),
+			residual: wholeResidual(standing, split),
 			heldOut: split.by === 'held-out' ? standing.heldOut : null,
 			selectedBy: split.by,
 			reasons: standing.reasons,
@@ -393,16 +358,9 @@ function selected(
 	prior: Prior,
 	{ keys }: Measurements,
 	plan: LayerPlan,
-	{ score }: Standing,
+	standing: Standing,
 ): { images: HostTensor; latents: HostTensors } {
-	const lost = score.findIndex((value) => value >= WORST_SCORE);
-	if (lost >= 0) {
-		throw new RtilError(
-			'DIVERGED',
-			`The objective of image ${keys[lost]!.image} was not finite in any step.`,
-			'Check the checkpoint and the measurement, or lower the rate.',
-		);
-	}
+	requireFinite(standing, keys);
 	const names = variables(prior, plan, keys.length).flatMap(({ name, optimised }) =>
 		optimised ? [name] : [],
 	);

@@ -4,9 +4,10 @@
 import type { z } from 'zod';
 import type { Engine, HostTensor, HostTensors } from '../../engine/index.ts';
 import type { LpipsWeights, PerceptualNetwork } from '../../models/index.ts';
-import type { Prior } from '../prior.ts';
+import type { AnyPrior, Prior } from '../prior.ts';
 import type { Measurements, ProblemSpec } from '../problems/index.ts';
 import type { ProgramCache } from './cache.ts';
+import type { SolveStore } from './resume.ts';
 
 export interface SolveContext {
 	engine: Engine;
@@ -24,6 +25,8 @@ export interface SolveContext {
 	progressEvery?: number;
 	/** Every so many steps progress has the current best images; default never. */
 	previewEvery?: number;
+	/** Keeps what is needed to go on after the process is killed; absent: a killed solve begins again. */
+	resume?: SolveStore;
 	/** [N, H, W, C]: only to report the oracle beside the result; it selects nothing. */
 	truth?: HostTensor;
 	/** Weights of a perceptual network; throws NOT_FOUND where they are not known. Absent: none are. */
@@ -76,19 +79,21 @@ export interface Reconstruction {
 	steps: number[];
 	seconds: number;
 	history: LayerHistory[];
+	/** Only of several restarts: the standard deviation of each pixel over what they lead to, [N, H, W, C]. */
+	spread?: HostTensor;
 	/** Only with a truth: the PSNR (dB) of the iterate that the truth would have selected. Never the result. */
 	oraclePsnr: number[] | null;
 	/** What the perceptual term compared, for people: `LPIPS (AlexNet, v0.1)`; absent where no term acted. */
 	perceptual?: string;
 }
 
-/** `P` is `Prior | null` for a solver that needs none. */
-export interface Solver<Schema extends z.ZodType = z.ZodType, P extends Prior | null = Prior> {
+/** `P`: the prior it takes, a GAN by default; `Prior | null` for a solver that needs none. */
+export interface Solver<Schema extends z.ZodType = z.ZodType, P extends AnyPrior | null = Prior> {
 	readonly kind: string;
 	/** One line for people. */
 	readonly summary: string;
-	/** nothing: no prior is looked at; absent: a generator. */
-	readonly needs?: 'nothing';
+	/** nothing: no prior is looked at; absent: a GAN. */
+	readonly needs?: 'gan' | 'glow' | 'nothing';
 	/** Accepts the options after the preset is filled in; unknown keys are refused. */
 	readonly schema: Schema;
 	/** Complete options by name; the first is the default. */

@@ -33,6 +33,25 @@ export function cosineSpread(rows: tf.Tensor3D): tf.Tensor2D {
 	return sumPerImage(tf.relu(tf.sub(1, cosines)));
 }
 
+/** Sides down to which a residual is halved. */
+const TOP_OF_PYRAMID = 16;
+
+/**
+ * Σ r² at every scale of a residual [N, h, w, C] halved by averages while its sides are above 16, each counted as over the
+ * pixels of the first, and `l1` times Σ |r| at the last. Of a residual that is no image: at its one scale. [N, 1].
+ */
+export function pyramid(residual: tf.Tensor, l1: tf.Tensor): tf.Tensor2D {
+	let level = residual;
+	let share = 1;
+	let sum: tf.Tensor = sumPerImage(tf.square(level));
+	while (level.rank === 4 && Math.min(level.shape[1]!, level.shape[2]!) > TOP_OF_PYRAMID) {
+		level = tf.avgPool(level as tf.Tensor4D, 2, 2, 'valid');
+		share *= 4;
+		sum = tf.add(sum, tf.mul(sumPerImage(tf.square(level)), share));
+	}
+	return tf.add(sum, tf.mul(tf.mul(sumPerImage(tf.abs(level)), share), l1)) as tf.Tensor2D;
+}
+
 /** `next` scaled to the norm of `last`, over `axes`: a step on the sphere. */
 export function onSphere(next: tf.Tensor, last: tf.Tensor, axes: number[]): tf.Tensor {
 	const norm = (x: tf.Tensor): tf.Tensor => tf.sqrt(tf.add(tf.sum(tf.square(x), axes, true), 1e-9));

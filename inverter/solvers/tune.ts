@@ -10,8 +10,9 @@ import { priorState, termState } from './plan.ts';
 import { takeRows } from './rows.ts';
 import { type RateCurve, rateAt } from './schedule.ts';
 import { type Selection, splitMeasurements } from './selection.ts';
-import { type LayeredReconstruction, type LayerSchedule, Standing, solveLayers } from './solve.ts';
+import { type LayeredReconstruction, type LayerSchedule, solveLayers } from './solve.ts';
 import type { LayerHistory, Progress, Reconstruction, SolveContext } from './solver.ts';
+import { Standing } from './standing.ts';
 import { compileTuning, type TuningPlan, type TuningProgram, tunedLayout, tuningKey } from './tuning.ts';
 
 export interface TuningStage {

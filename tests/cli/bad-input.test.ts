@@ -36,6 +36,12 @@ const cases: [title: string, words: string[], code: number, message: RegExp][] =
 		2,
 		/^rtil: .*--problem/,
 	],
+	[
+		'a resume folder for an inversion at a server',
+		['invert', 'rtil.yaml', '--server', 'localhost:1', '--resume-dir', 'x'],
+		2,
+		/^rtil: --resume-dir is for inversions here.*Leave one/,
+	],
 	['a solver that is none', ['compare', 'x', '--solver', 'magic'], 2, /^rtil: .*--solver/],
 	[
 		'a solver given twice',

@@ -14,7 +14,7 @@ test('the program lists every command of the issue', (t) => {
 		.sort();
 	t.deepEqual(
 		names,
-		'cancel checkpoints compare coordinator data demo doctor inverter invert run runs sample schema train trainer up watch weights'
+		'cancel checkpoints compare coordinator data demo doctor export import inverter invert run runs sample schema train trainer up watch weights'
 			.split(' ')
 			.sort(),
 	);

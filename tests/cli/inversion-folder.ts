@@ -1,5 +1,5 @@
 // A folder to invert in: checkpoints of small random networks, images, masks, a measurement.
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { writeCheckpoint } from '../../checkpoints/index.ts';
@@ -36,18 +36,18 @@ export async function blackAndWhite(side: number, white: (row: number, column: n
 }
 
 /**
- * `stylegan2` and `pggan`: checkpoints at 16²; `a.png`, `b.png`: images of that size, `big.png` of 20²; `black.png`,
- * `left.png`: masks; `dot.png`: a kernel of 3 × 3.
+ * `stylegan2` and `pggan`: checkpoints at 16²; `a.png`, `b.png`: images of that size, `big.png` of 20², `tiny.png` of 8²;
+ * `black.png`, `left.png`: masks; `dot.png`: a kernel of 3 × 3.
  */
 export async function inversionFolder(t: ExecutionContext): Promise<string> {
 	const dir = await temporaryFolder(t);
 	const at = (name: string): string => path.join(dir, name);
-	await mkdir(at('empty'));
 	await writeTinyCheckpoint(at('stylegan2'), 'rtil');
 	await writePggan(at('pggan'));
 	await writeFile(at('a.png'), await picture(1));
 	await writeFile(at('b.png'), await picture(2));
 	await writeFile(at('big.png'), await picture(3, 20));
+	await writeFile(at('tiny.png'), await picture(4, 8));
 	await writeFile(at('black.png'), await blackAndWhite(16, () => false));
 	await writeFile(at('left.png'), await blackAndWhite(16, (_, column) => column < 8));
 	await writeFile(at('dot.png'), await blackAndWhite(3, (row, column) => row === 1 && column === 1));

@@ -79,6 +79,15 @@ test('baselines need no checkpoint, and images keep their size', async (t) => {
 	}
 });
 
+test('an image smaller than the window of SSIM has none', async (t) => {
+	const dir = await inversionFolder(t);
+	const words = ['invert', 'tiny.png', '--problem', 'identity', '--solver', 'tv:steps=5', '--json'];
+	const { code, out, err } = await runRtil(t, words, { cwd: dir });
+	t.is(code, 0, err);
+	t.is(JSON.parse(out)[0].ssim, null);
+	t.true(JSON.parse(out)[0].psnr > 10);
+});
+
 test('images are resized to what the checkpoint makes when that is asked for', async (t) => {
 	const dir = await inversionFolder(t);
 	const words = ['invert', 'big.png', '--resize', '--problem', 'identity', '--checkpoint', 'pggan'];

@@ -81,6 +81,17 @@ const faults: [title: string, change: [string, string], ...message: string[]][] 
 		'small.yaml:15:15',
 		'did you mean "inpainting"?',
 	],
+	[
+		'a problem that the test images do not fit',
+		['{ kind: inpainting, ratio: 0.25, mask: random }', '{ kind: super-resolution, factor: 5 }'],
+		'small.yaml:15:7: Expected a factor that divides 16 × 16',
+		'Use `filter: area` for other sizes.',
+	],
+	[
+		'a baseline that does not serve a problem',
+		['solvers: [csgm]', 'solvers: [csgm, bicubic]'],
+		'small.yaml:16:19: The solver bicubic serves super-resolution, not inpainting.',
+	],
 	['a misspelt solver', ['[csgm]', '[csmg]'], 'small.yaml:16:13', 'did you mean "csgm"?'],
 	['a missing budget', ['budget: 15m\n', ''], 'budget is missing'],
 	[

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { selectMeasurements } from '../../inverter/index.ts';
 import { measured, solve, worst } from './solving.ts';
 
 const inpainting = measured({ kind: 'inpainting', mask: 'random', ratio: 0.5 });
@@ -54,5 +55,42 @@ test('cuts default to those of RTIL training and are refused when the generator 
 	);
 	await t.throwsAsync(() => solve({ kind: 'ilo', cuts: ['b32'] }, inpainting, {}, prior), {
 		message: 'The generator has no cut "b32" but b4, b8.',
+	});
+});
+
+test('the published slips: without the RGB image so far, a layer starts elsewhere than the last one ended', async (t) => {
+	const options = { kind: 'ilo', preset: 'published-code', steps: [10, 5] };
+	const dropped = (await solve(options, inpainting)).result.history;
+	const published = { dropRgb: false, geodesicFirst: false, proxy: true, lateRate: true };
+	const kept = (await solve({ ...options, published }, inpainting)).result.history;
+	const jump = (history: typeof kept): number =>
+		Math.abs(history[1]!.residual[0]![0]! - history[0]!.residual.at(-1)![0]!);
+	t.true(jump(kept) < 1e-4, `${jump(kept)}`);
+	t.true(jump(dropped) > 1e-2, `${jump(dropped)}`);
+	// The geodesic term, in the first layer alone: afterwards the objective is the mean squared residual.
+	const weigh = async (geodesic: number) =>
+		(await solve({ ...options, geodesic }, inpainting)).result.history;
+	const [light, heavy] = [await weigh(1e-9), await weigh(1e-3)];
+	t.true(heavy[0]!.objective[0]![0]! > light[0]!.objective[0]![0]!);
+	const ratio = heavy[1]!.objective[0]!.map((value, i) => value / heavy[1]!.residual[0]![i]!);
+	const same = light[1]!.objective[0]!.map((value, i) => value / light[1]!.residual[0]![i]!);
+	for (const [i, value] of ratio.entries()) t.true(Math.abs(value / same[i]! - 1) < 1e-4);
+});
+
+test('stochastic addition of noise: the objective has it, the report has not, an image has its own', async (t) => {
+	const noisy = measured({ kind: 'denoising', noise: { kind: 'gaussian', sigma: 0.5 } });
+	const options = { kind: 'ilo', steps: [8, 4], misfit: 0, geodesic: 0, fit: 'mean' };
+	const plain = (await solve(options, noisy)).result.history[0]!;
+	const { result } = await solve({ ...options, stochastic: true }, noisy);
+	const [first] = result.history;
+	for (const i of [0, 1, 2]) {
+		t.true(Math.abs(first!.residual[0]![i]! / plain.residual[0]![i]! - 1) < 1e-5);
+		const added = first!.objective[0]![i]! - plain.objective[0]![i]!;
+		t.true(Math.abs(added - 0.25) < 0.08, `σ² = 0.25 is added to the mean of squares: ${added}`);
+	}
+	const alone = (await solve({ ...options, stochastic: true }, selectMeasurements(noisy, [2]))).result;
+	t.true(Math.abs(alone.history[0]!.objective[0]![0]! - first!.objective[0]![2]!) < 1e-5);
+	await t.throwsAsync(() => solve({ ...options, stochastic: true }, inpainting), {
+		message: 'Stochastic addition of noise needs the noise level, but the problem has no noise.',
 	});
 });

@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { type CheckpointManifest, writeCheckpoint } from '../../checkpoints/index.ts';
 import { encodePng } from '../../data/index.ts';
-import { stream } from '../../engine/index.ts';
+import { type HostTensors, stream } from '../../engine/index.ts';
 import { InverterClient, type InverterNodeOptions, runInverterNode } from '../../inverter/index.ts';
 import { stylegan2Generator } from '../../models/index.ts';
 
@@ -19,6 +19,20 @@ export async function writeTinyCheckpoint(
 	step = 10,
 ): Promise<CheckpointManifest> {
 	const params = stylegan2Generator(model).init(step);
+	return writeNetwork(dir, { arm, step, architecture: { generator: model, discriminator: null }, params });
+}
+
+/** Writes a checkpoint of these weights. */
+export function writeNetwork(
+	dir: string,
+	network: {
+		arm: string;
+		step: number;
+		architecture: CheckpointManifest['architecture'];
+		params: HostTensors;
+	},
+): Promise<CheckpointManifest> {
+	const { arm, step, architecture, params } = network;
 	return writeCheckpoint(
 		dir,
 		{
@@ -28,7 +42,7 @@ export async function writeTinyCheckpoint(
 			step,
 			images: 0,
 			seed: 0,
-			architecture: { generator: model, discriminator: null },
+			architecture,
 			rtil: arm === 'rtil' ? { cuts: ['b4', 'b8'], sigma: 1 } : null,
 			dataset: null,
 			engine: 'none',

@@ -43,6 +43,8 @@ export const table: [object, number?][] = [
 	[{ kind: 'deblurring', kernel: 'gaussian', sigma: 0.7, boundary: 'replicate' }],
 	[{ kind: 'deblurring', kernel: 'motion', length: 5, angle: 30 }],
 	[{ kind: 'deblurring', kernel: 'motion', length: 11, angle: -45, boundary: 'circular' }, 1],
+	[{ kind: 'deblurring', kernel: 'shake', length: 9, seed: 2, boundary: 'circular' }, 1],
+	[{ kind: 'deblurring', kernel: 'shake', length: 40, turn: 60 }],
 	[{ kind: 'deblurring', kernel: 'custom', taps, boundary: 'zero' }],
 	[{ kind: 'deblurring', kernel: 'custom', taps, boundary: 'symmetric' }],
 	[{ kind: 'deblurring', kernel: 'custom', taps: [[-2]] }, 2],

@@ -7,6 +7,7 @@ import {
 	packMask,
 	parseProblem,
 	problemLevel,
+	problemName,
 } from '../../inverter/problems/index.ts';
 
 const programs = new OperatorPrograms(await openEngine());
@@ -71,6 +72,28 @@ test('motion to the right is the mean along the row, upwards along the column, a
 	t.true(Math.abs(y.reduce((sum, value) => sum + value, 0) - 1) < 1e-5);
 });
 
+test('shake is a path of its seed about its middle, straight without turns', (t) => {
+	const shake = (more: object): Float32Array =>
+		applied({ kind: 'deblurring', kernel: 'shake', length: 7, ...more }, point(8, 8)).data;
+	for (const seed of [0, 1, 2]) {
+		const y = shake({ seed });
+		let [mass, rows, columns] = [0, 0, 0];
+		y.forEach((value, i) => {
+			mass += value;
+			rows += value * Math.floor(i / side);
+			columns += value * (i % side);
+		});
+		t.true(Math.abs(mass - 1) < 1e-5);
+		t.true(Math.abs(rows - 8) < 0.5 && Math.abs(columns - 8) < 0.5, `${rows}, ${columns}`);
+		t.deepEqual(y, shake({ seed }));
+		// A straight path reaches farther than one that turns.
+		const reach = (values: Float32Array): number =>
+			Math.max(...values.map((v, i) => (v > 0 ? Math.hypot(Math.floor(i / side) - 8, (i % side) - 8) : 0)));
+		t.true(reach(shake({ seed, turn: 0 })) > reach(shake({ seed, turn: 120 })));
+	}
+	t.notDeepEqual(shake({ seed: 0 }), shake({ seed: 1 }));
+});
+
 test('area and box agree where the factor divides the sides', (t) => {
 	const reduce = (filter: string): HostTensor => applied({ kind: 'super-resolution', factor: 4, filter });
 	t.true(near(reduce('area'), reduce('box'), 0));
@@ -83,6 +106,34 @@ test('a composition is its steps one after the other, with noise at the end', (t
 	const byHand = applied({ ...reduce, noise }, applied(blur));
 	t.true(near(applied({ kind: 'composition', steps: [blur, reduce], noise }), byHand));
 	t.is(problemLevel(parseProblem({ kind: 'composition', steps: [blur, reduce] })), 2);
+});
+
+test('problems are told apart by name and level', (t) => {
+	for (const [problem, name, level] of [
+		[{ kind: 'compressed-sensing', ratio: 0.1 }, 'compressed-sensing', 0.1],
+		[{ kind: 'compressed-sensing', ratio: 0.1, matrix: 'gaussian' }, 'compressed-sensing-gaussian', 0.1],
+		[{ kind: 'inpainting', mask: 'half' }, 'inpainting-half', 0.5],
+		[{ kind: 'super-resolution', factor: 4, noise: { kind: 'none' } }, 'super-resolution', 4],
+		[
+			{ kind: 'super-resolution', factor: 4, noise: { kind: 'poisson', photons: 30 } },
+			'super-resolution-photons-30',
+			4,
+		],
+		[{ kind: 'denoising', noise: { kind: 'gaussian', sigma: 0.2 } }, 'denoising', 0.2],
+		[{ kind: 'denoising', noise: { kind: 'snr', decibels: 12 } }, 'denoising-snr', 12],
+		[
+			{
+				kind: 'composition',
+				steps: [{ kind: 'deblurring', kernel: 'motion', length: 5 }, { kind: 'colorization' }],
+				noise: { kind: 'gaussian', sigma: 0.1 },
+			},
+			'composition-deblurring-motion-colorization-sigma-0.1',
+			1,
+		],
+	] as const) {
+		const spec = parseProblem(problem);
+		t.deepEqual([problemName(spec), problemLevel(spec)], [name, level]);
+	}
 });
 
 test('the eye patch is a band at the eye line of aligned faces, and its level the fraction that is seen', (t) => {

@@ -1,10 +1,10 @@
 // Runs solvers on the tiny prior.
 import { type HostTensor, openEngine } from '../../engine/index.ts';
 import {
+	type AnyPrior,
 	type Measurements,
 	measure,
 	OperatorPrograms,
-	type Prior,
 	ProgramCache,
 	type Progress,
 	parseProblem,
@@ -13,12 +13,13 @@ import {
 	type SolveContext,
 	solverFor,
 } from '../../inverter/index.ts';
-import { ownImages, tinyPrior } from './tiny-prior.ts';
+import { ownImages, tinyGlow, tinyPrior } from './tiny-prior.ts';
 
 export const engine = await openEngine();
 export const prior = tinyPrior(engine);
 /** Three images that the prior can make. */
 export const truth = ownImages(engine, prior, 3);
+export const glow = tinyGlow(truth);
 export const keys = ['a', 'b', 'c'].map((image) => ({ seed: 2, image }));
 const operators = new OperatorPrograms(engine);
 const programs = new ProgramCache(4);
@@ -27,11 +28,15 @@ const programs = new ProgramCache(4);
 export const measured = (problem: object): Measurements =>
 	measure(operators, parseProblem(problem), truth, keys);
 
+/** The tiny prior that a solver serves. */
+export const priorFor = (solver: object): AnyPrior =>
+	solverFor(parseSolver(solver)).needs === 'glow' ? glow : prior;
+
 export async function solve(
 	solver: object,
 	measurements: Measurements,
 	more: Partial<SolveContext> = {},
-	on: Prior | null = prior,
+	on: AnyPrior | null = priorFor(solver),
 ): Promise<{ result: Reconstruction; progress: Progress[] }> {
 	const spec = parseSolver(solver);
 	const run = solverFor(spec).solve(on, measurements, spec.options, { engine, programs, seed: 7, ...more });

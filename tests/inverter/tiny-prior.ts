@@ -1,8 +1,12 @@
-// A small StyleGAN2 with random weights and its latent statistics: a prior whose range is known.
+// Small networks with random weights: priors whose range is known.
+import * as tf from '@tensorflow/tfjs-core';
 import type { Engine, HostTensor, HostTensors } from '../../engine/index.ts';
 import { elements, stream } from '../../engine/index.ts';
-import { latentStatistics, type Prior, renderImages } from '../../inverter/index.ts';
+import { type GlowPrior, latentStatistics, type Prior, renderImages } from '../../inverter/index.ts';
 import {
+	type Glow,
+	type GlowArchitecture,
+	glowOf,
 	type LpipsWeights,
 	lpips,
 	type PerceptualNetwork,
@@ -30,7 +34,7 @@ export function tinyPrior(engine: Engine, rtil: Prior['rtil'] = null): Prior {
 		if (/to_rgb.*conv\.weight/.test(name)) for (const [i, value] of data.entries()) data[i] = 0.15 * value;
 	}
 	const latent = latentStatistics(engine, generator, params, { seed: 1 });
-	return { id: rtil ? 'tiny-rtil' : 'tiny', generator, params, latent, rtil };
+	return { kind: 'gan', id: rtil ? 'tiny-rtil' : 'tiny', generator, params, latent, rtil };
 }
 
 /** A PGGAN of the same size. */
@@ -43,7 +47,7 @@ export function tinyPggan(engine: Engine): Prior {
 	});
 	const params = generator.init(5);
 	const latent = latentStatistics(engine, generator, params, { seed: 1 });
-	return { id: 'tiny-pggan', generator, params, latent, rtil: null };
+	return { kind: 'gan', id: 'tiny-pggan', generator, params, latent, rtil: null };
 }
 
 /** A prior with a discriminator of its size, random as the generator. */
@@ -75,4 +79,37 @@ export async function randomLpips(network: PerceptualNetwork): Promise<LpipsWeig
 export function ownImages(engine: Engine, prior: Prior, count: number, seed = 3): HostTensor {
 	const z = stream(seed, 'own').normals(0, count * prior.generator.zDim);
 	return renderImages(engine, prior, z);
+}
+
+export const tinyGlowArchitecture: GlowArchitecture = {
+	kind: 'glow',
+	resolution: 16,
+	blocks: 2,
+	steps: 2,
+	coupling: 'affine',
+	filters: 8,
+};
+
+/** A Glow of the same size whose couplings and priors do something, its actnorms those of these images. */
+export function tinyGlow(images: HostTensor): GlowPrior {
+	const glow = glowOf(tinyGlowArchitecture);
+	const stored = tinyGlowParams(glow, images);
+	return { kind: 'glow', id: 'tiny-glow', glow, params: { ...stored, ...glow.derived(stored) } };
+}
+
+/** What a checkpoint of it holds. */
+export function tinyGlowParams(glow: Glow, images: HostTensor): HostTensors {
+	const params = glow.init(5);
+	for (const [name, { data }] of Object.entries(params)) {
+		if (!/net\.4|prior/.test(name)) continue;
+		for (const [i, value] of stream(6, name).normals(0, data.length).entries()) data[i] = 0.05 * value;
+	}
+	tf.tidy(() => {
+		const tensors = Object.entries({ ...params, ...glow.derived(params) });
+		const loaded = tensors.map(([name, { shape, data }]) => [name, tf.tensor(data.slice(), [...shape])]);
+		const x = tf.mul(tf.tensor(images.data.slice(), [...images.shape]), 0.5);
+		for (const [name, value] of Object.entries(glow.normalise(Object.fromEntries(loaded), x)))
+			params[name] = { shape: value.shape, data: value.dataSync().slice() as Float32Array };
+	});
+	return params;
 }

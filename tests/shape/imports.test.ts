@@ -25,6 +25,7 @@ const library = Object.keys(allowed);
 allowed.coordinator = library;
 allowed.cli = [...library, 'coordinator'];
 allowed.bench = library;
+allowed.reference = [...library, 'coordinator'];
 
 const rooms = Object.keys(allowed);
 

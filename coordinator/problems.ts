@@ -1,8 +1,18 @@
-// Masks and kernels that the problems of an experiment file name as files: read before the file is checked, so that the
-// experiment holds them itself and every node can recreate the operator.
+// The problems of an experiment file. Masks and kernels that they name as files are read before the file is checked, so
+// that the experiment holds them itself and every node can recreate the operator. What cannot be measured or solved is
+// refused before anything is trained.
 import { z } from 'zod';
 import { RtilError } from '../errors/index.ts';
-import { problemFileSchema, withProblemFiles } from '../inverter/index.ts';
+import {
+	checkProblem,
+	type ImageShape,
+	type ProblemSpec,
+	parseSolver,
+	problemFileSchema,
+	requireServed,
+	solverFor,
+	withProblemFiles,
+} from '../inverter/index.ts';
 import type { Source } from './source.ts';
 
 type JsonObject = Record<string, unknown>;
@@ -38,4 +48,32 @@ export function withFileForms(problem: JsonObject): JsonObject {
 		properties.steps!.items = { anyOf: [properties.steps!.items, form] };
 	}
 	return { anyOf: [problem, form] };
+}
+
+/**
+ * Calls `refuse` for the first problem that does not fit the test images, or that a solver without a prior does not
+ * serve; the others are checked with the prior in hand.
+ */
+export function checkProblems(
+	problems: readonly ProblemSpec[],
+	solvers: readonly object[],
+	image: ImageShape,
+	refuse: (path: readonly PropertyKey[], message: string) => void,
+): void {
+	const within = (path: readonly PropertyKey[], check: () => void): void => {
+		try {
+			check();
+		} catch (error) {
+			if (!(error instanceof RtilError)) throw error;
+			refuse(['evaluation', ...path], [error.message, error.remedy].filter(Boolean).join(' '));
+		}
+	};
+	for (const [i, problem] of problems.entries()) {
+		within(['problems', i], () => checkProblem(problem, image));
+		for (const [k, solver] of solvers.entries()) {
+			const spec = parseSolver(solver);
+			if (solverFor(spec).needs !== 'nothing') continue;
+			within(['solvers', k], () => requireServed(spec, null, problem));
+		}
+	}
 }

@@ -1,0 +1,85 @@
+// Snapshots of solves as files: one safetensors file a solve, named by what it solves with what, written whole.
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { decodeSafetensors, encodeSafetensors, readSafetensorsHeader } from '../checkpoints/index.ts';
+import { RtilError } from '../errors/index.ts';
+import type { Measurements } from './problems/index.ts';
+import type { SolverSpec, SolveSnapshot, SolveStore } from './solvers/index.ts';
+
+/** All that decides the result of a solve, to the last bit. */
+export interface SolveIdentity {
+	/** Of the checkpoint; null: no prior. */
+	prior: string | null;
+	solver: SolverSpec;
+	measurements: Measurements;
+	seed: number;
+	/** The engine's description. */
+	engine: string;
+	/** Whether a truth is looked at for the oracle figure. */
+	truth: boolean;
+}
+
+export interface SolveFile extends SolveStore {
+	/** Where it is. */
+	readonly file: string;
+	/** Deletes it: the solve has ended. */
+	remove(): Promise<void>;
+}
+
+/** The file under `dir` of one solve, written every so many seconds. */
+export function solveFile(dir: string, identity: SolveIdentity, every: number): SolveFile {
+	const file = path.join(dir, `${nameOf(identity)}.solve`);
+	return {
+		file,
+		every,
+		async load() {
+			const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+				if (error.code === 'ENOENT') return null;
+				throw error;
+			});
+			return bytes && decode(bytes, file);
+		},
+		async save(snapshot) {
+			const bytes = encode(snapshot);
+			await mkdir(dir, { recursive: true });
+			const part = `${file}.${process.pid}.part`;
+			await writeFile(part, bytes);
+			await rename(part, file);
+		},
+		remove: () => rm(file, { force: true }),
+	};
+}
+
+function nameOf({ measurements, ...rest }: SolveIdentity): string {
+	const { problem, image, keys, y } = measurements;
+	const hash = createHash('sha256');
+	hash.update(JSON.stringify([rest, problem, image, keys, y.shape]));
+	hash.update(new Uint8Array(y.data.buffer, y.data.byteOffset, y.data.byteLength));
+	return hash.digest('hex').slice(0, 32);
+}
+
+/** JSON has no numbers that are not finite: they are spelt out. */
+const NOT_FINITE: Record<string, number> = {
+	'number NaN': Number.NaN,
+	'number Infinity': Number.POSITIVE_INFINITY,
+	'number -Infinity': Number.NEGATIVE_INFINITY,
+};
+
+function encode({ tensors, values }: SolveSnapshot): Buffer {
+	const json = JSON.stringify(values, (_, value) =>
+		typeof value === 'number' && !Number.isFinite(value) ? `number ${value}` : value,
+	);
+	return encodeSafetensors(tensors, { format: 'rtil.solve', version: '1', values: json });
+}
+
+function decode(bytes: Buffer, file: string): SolveSnapshot {
+	const { metadata } = readSafetensorsHeader(bytes, file);
+	if (metadata.format !== 'rtil.solve' || metadata.version !== '1') {
+		throw new RtilError('CORRUPT', `${file} is not the snapshot of a solve.`, 'Delete it to begin again.');
+	}
+	const values = JSON.parse(metadata.values!, (_, value) =>
+		typeof value === 'string' && value in NOT_FINITE ? NOT_FINITE[value] : value,
+	);
+	return { tensors: decodeSafetensors(bytes, file), values };
+}
