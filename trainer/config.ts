@@ -7,6 +7,7 @@ import {
 	rtilSchema,
 	type stylegan2Architecture,
 } from '../models/index.ts';
+import { augmentSchema } from './ada.ts';
 
 const count = z.int().min(1);
 
@@ -139,6 +140,7 @@ const stylegan2Training = z.strictObject({
 	mixing: z.number().min(0).max(1).default(0.9).describe('Probability of style mixing'),
 	emaHalfLife: average(10),
 	flips,
+	augment: augmentSchema.nullable().default(null),
 });
 
 const pgganTraining = z.strictObject({
