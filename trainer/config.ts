@@ -205,6 +205,17 @@ export const armConfigSchema = z.strictObject({
 	training: trainingSchema.prefault({}),
 });
 
+/** What becomes of an arm whose losses or parameters are no numbers any more. */
+export const onDivergenceSchema = z
+	.union([
+		z.literal('stop'),
+		z.strictObject({ rollback: z.int().min(1).max(100).describe('How often at most, in one arm') }),
+	])
+	.default('stop')
+	.describe('stop: the arm fails; rollback: it goes on from its last checkpoint with other draws');
+
+export type OnDivergence = z.infer<typeof onDivergenceSchema>;
+
 /** As resolved: every default filled in. */
 export type ArmConfig = z.infer<typeof armConfigSchema>;
 export type TrainingConfig = ArmConfig['training'];

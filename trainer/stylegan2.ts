@@ -11,7 +11,7 @@ import { type FamilyBatch, latentSource } from './sampling.ts';
 import { FlopsCounter, flatSamples, sampleLatents } from './session.ts';
 import { compileSteps, initialState, type Stylegan2Arm } from './stylegan2-steps.ts';
 
-export function stylegan2Recipe(config: ArmOf<'stylegan2'>, seed: number): Recipe {
+export function stylegan2Recipe(config: ArmOf<'stylegan2'>, seed: number, draws = seed): Recipe {
 	const arm = buildArm(config);
 	const { batch, augment } = config.training;
 	const fresh: HostTensors = augment ? { ada: encodeAda(initialAda(augment)) } : {};
@@ -37,7 +37,7 @@ export function stylegan2Recipe(config: ArmOf<'stylegan2'>, seed: number): Recip
 			const strength = ada ? { ada: decodeAda(ada) } : undefined;
 			const latents = sampleLatents(seed, arm.generator);
 			return {
-				step: iteration(arm, counter.call, dataset, seed, strength),
+				step: iteration(arm, counter.call, dataset, draws, strength),
 				samples: () => flatSamples(program.call('sample', latents).images!, arm.generator.resolution),
 				inspect() {
 					const spread = Object.entries(program.call('spread', latents));
