@@ -1,8 +1,11 @@
 // rtil compare CHECKPOINT…: priors on the same measurements of the same images.
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Command, Option } from 'commander';
 import { RtilError } from '../errors/index.ts';
+import type { ProblemSpec } from '../inverter/index.ts';
 import type { ResultRow } from '../metrics/index.ts';
+import { CellStore, cellKey } from './cells.ts';
 import { findCheckpoint } from './checkpoint.ts';
 import { datasetCache } from './folders.ts';
 import { declare, engineOption, interruptible, jsonOption, print, printJson, wholeNumber } from './frame.ts';
@@ -16,6 +19,9 @@ interface CompareOptions {
 	problem?: string[];
 	solver?: string[];
 	seed: number;
+	rows?: string;
+	markdown?: string;
+	threads?: number;
 	engine?: 'auto' | 'gpu' | 'native' | 'wasm';
 	json?: boolean;
 }
@@ -27,6 +33,7 @@ export function compareCommand(): Command {
 		[
 			'rtil compare runs/demo/arms/vanilla runs/demo/arms/rtil',
 			'rtil compare runs/a/arms/rtil runs/b/arms/rtil --test-data photos/ --problem compressed-sensing:ratio=0.1 --solver ilo',
+			'rtil compare runs/demo/arms/vanilla runs/demo/arms/rtil --images 16 --problem all --solver all --rows rows.jsonl --markdown table.md',
 		],
 	)
 		.argument('<checkpoint...>', 'folders of checkpoints or of arms')
@@ -35,16 +42,20 @@ export function compareCommand(): Command {
 		.addOption(
 			new Option(
 				'--problem <spec>',
-				'KIND:key=value,…; may be repeated (default: inpainting:mask=random,ratio=0.25)',
+				'KIND:key=value,…; may be repeated; all: one of each kind (default: inpainting:mask=random,ratio=0.25)',
 			).argParser(several),
 		)
 		.addOption(
-			new Option('--solver <spec>', 'KIND:key=value,…; may be repeated (default: csgm and ilo)').argParser(
-				several,
-			),
+			new Option(
+				'--solver <spec>',
+				'KIND:key=value,…; may be repeated; all: every one that serves (default: csgm and ilo)',
+			).argParser(several),
 		)
 		.addOption(new Option('--seed <n>', 'of the measurements').default(0).argParser(wholeNumber(0)))
+		.option('--rows <file>', 'keep results there (JSON lines): what the file has is not done again')
+		.option('--markdown <file>', 'write the tables as Markdown')
 		.addOption(engineOption())
+		.option('--threads <n>', 'threads of the engine (default: all cores)', wholeNumber(1, 1024))
 		.addOption(jsonOption())
 		.action(async (folders: string[], options: CompareOptions) => {
 			const { dataSpec, prepareDataset } = await import('../data/index.ts');
@@ -56,16 +67,28 @@ export function compareCommand(): Command {
 				parseSolver,
 				problemLevel,
 				problemName,
+				requireServed,
+				solvers: registry,
 				withProblemFiles,
 			} = await import('../inverter/index.ts');
 			const { summarise } = await import('../metrics/index.ts');
+			const { comparisonMarkdown } = await import('../report/index.ts');
 			const problems = await Promise.all(
-				(options.problem ?? ['inpainting:mask=random,ratio=0.25']).map(async (text) => {
-					const spec = parseSpec(text, '--problem');
-					return parseProblem(await withProblemFiles(spec, process.cwd(), '--problem'), '--problem');
-				}),
+				(options.problem ?? ['inpainting:mask=random,ratio=0.25'])
+					.flatMap((text) => (text === 'all' ? everyKind : [text]))
+					.map(async (text) => {
+						const spec = parseSpec(text, '--problem');
+						return parseProblem(await withProblemFiles(spec, process.cwd(), '--problem'), '--problem');
+					}),
 			);
-			const solvers = (options.solver ?? ['csgm', 'ilo']).map((text) => parseSpec(text, '--solver'));
+			const named = (options.solver ?? ['csgm', 'ilo']).map((text) => parseSpec(text, '--solver'));
+			const all = named.some(({ kind }) => kind === 'all');
+			const given = named.filter(({ kind }) => kind !== 'all');
+			// Those named beside `all` say how they are run.
+			const others = registry.flatMap(({ kind }) =>
+				given.some((own) => own.kind === kind) ? [] : [{ kind }],
+			);
+			const solvers: Record<string, unknown>[] = all ? [...given, ...others] : given;
 			for (const solver of solvers) parseSolver(solver, '--solver');
 			refuseTwins(
 				'--problem',
@@ -87,8 +110,21 @@ export function compareCommand(): Command {
 				try {
 					const images = await prepareDataset(spec, { cache: datasetCache(), signal });
 					const session = new InversionSession(
-						await openEngine(options.engine ? { engine: options.engine } : {}),
+						await openEngine({
+							...(options.engine ? { engine: options.engine } : {}),
+							...(options.threads ? { threads: options.threads } : {}),
+						}),
 					);
+					const store = await CellStore.open(options.rows);
+					const serves = async (dir: string, solver: unknown, problem: ProblemSpec): Promise<boolean> => {
+						try {
+							requireServed(parseSolver(solver, '--solver'), await session.prior(dir), problem);
+							return true;
+						} catch (error) {
+							if (all && error instanceof RtilError && error.code === 'MISMATCH') return false;
+							throw error;
+						}
+					};
 					const indices = Array.from({ length: Math.min(options.images, images.count) }, (_, i) => i);
 					const rows: ResultRow[] = [];
 					const total = checkpoints.length * problems.length * solvers.length;
@@ -124,18 +160,29 @@ export function compareCommand(): Command {
 										total,
 										note: `${arm} ${problem.kind} ${String(solver.kind)} ${step}/${steps}, ${Math.ceil(secondsLeft)} s`,
 									});
-								rows.push(...(await evaluate(session, payload, { signal, emit })).rows);
+								const cell = cellKey({
+									checkpoint: manifest.id,
+									arm,
+									problem,
+									solver: parseSolver(solver, '--solver'),
+									images: [images.fingerprint, indices.length],
+									seed: options.seed,
+								});
+								if (!store.get(cell) && (await serves(dir, solver, problem))) {
+									await store.add(cell, (await evaluate(session, payload, { signal, emit })).rows);
+								}
+								rows.push(...(store.get(cell) ?? []));
 								progress.update({ bar: 'evaluation', value: ++done, total, note: '' });
 							}
 						}
 					}
 					progress.stop();
-					const summary = summarise(rows, {
-						reference: nameOf(
-							checkpoints.map((c) => c.manifest),
-							0,
-						),
-					});
+					const reference = nameOf(
+						checkpoints.map((c) => c.manifest),
+						0,
+					);
+					const summary = summarise(rows, { reference });
+					if (options.markdown) await writeFile(options.markdown, comparisonMarkdown(summary, { reference }));
 					if (options.json) printJson({ rows, summary });
 					else print(outcomeTable(summary));
 				} finally {
@@ -144,6 +191,17 @@ export function compareCommand(): Command {
 			});
 		});
 }
+
+/** One problem of each kind, at a middling level. */
+const everyKind = [
+	'compressed-sensing:ratio=0.1',
+	'inpainting:mask=random,ratio=0.25',
+	'inpainting:mask=centre',
+	'super-resolution:factor=4',
+	'deblurring:kernel=uniform,size=7',
+	'denoising:noise={kind: gaussian, sigma: 0.2}',
+	'colorization',
+];
 
 /** Rows are told apart by kind and level alone, so each may come once. */
 function refuseTwins(option: string, names: readonly string[]): void {

@@ -15,6 +15,7 @@ export {
 	rowSchema,
 	runFiles,
 } from './inputs.ts';
+export { comparisonMarkdown, type MarkdownOptions } from './markdown.ts';
 
 /**
  * Writes `report.html` into a run folder from what lies there and returns its path and what the report had to leave
