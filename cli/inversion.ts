@@ -20,6 +20,8 @@ export interface Reconstructed {
 	/** What selected the iterate, and why the search ended. */
 	selectedBy: string;
 	reason: string;
+	/** What the solver's perceptual term compared; null: it had none. */
+	perceptual: string | null;
 	steps: number;
 	/** Of the whole batch. */
 	seconds: number;
@@ -66,8 +68,13 @@ export async function invertHere(
 	const emit = (event: { type: string; [field: string]: unknown }): void => {
 		if (event.type === 'progress') show(progress, event as unknown as Step);
 	};
-	const { images, selectedBy, seconds } = await invert(session, payload, { signal, emit });
-	return images.map(({ shape: _, data: _data, ...rest }) => ({ ...rest, selectedBy, seconds }));
+	const { images, selectedBy, perceptual, seconds } = await invert(session, payload, { signal, emit });
+	return images.map(({ shape: _, data: _data, ...rest }) => ({
+		...rest,
+		selectedBy,
+		perceptual,
+		seconds,
+	}));
 }
 
 /** At a gRPC server, with a checkpoint that it knows. */
@@ -100,6 +107,7 @@ export async function invertAtServer(
 			heldOut: more.heldOut ?? null,
 			selectedBy,
 			reason: stopReason,
+			perceptual: more.perceptual ?? null,
 			steps,
 			seconds,
 		});

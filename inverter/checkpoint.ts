@@ -3,8 +3,15 @@ import { z } from 'zod';
 import { type CheckpointManifest, readGroup, readManifest } from '../checkpoints/index.ts';
 import type { Engine, HostTensors } from '../engine/index.ts';
 import { RtilError } from '../errors/index.ts';
-import { architectureSchema, type Generator, type Glow, generatorOf, glowOf } from '../models/index.ts';
-import type { AnyPrior, LatentStatistics } from './prior.ts';
+import {
+	architectureSchema,
+	discriminatorOf,
+	type Generator,
+	type Glow,
+	generatorOf,
+	glowOf,
+} from '../models/index.ts';
+import type { AnyPrior, LatentStatistics, Prior } from './prior.ts';
 import { latentStatistics } from './statistics.ts';
 
 /** Where the paper's mixture form or its additive form prepared the prior, and σ there. */
@@ -64,6 +71,7 @@ export async function loadPrior(engine: Engine, dir: string): Promise<AnyPrior> 
 		return { kind: 'glow', id, glow: network, params: { ...params, ...network.derived(params) } };
 	}
 	const params = pick(manifest, stored, network.shapes);
+	const discriminator = await loadDiscriminator(dir, manifest);
 	const rtil = manifest.rtil ? rtilConfig.parse(manifest.rtil) : null;
 	return {
 		kind: 'gan',
@@ -75,6 +83,7 @@ export async function loadPrior(engine: Engine, dir: string): Promise<AnyPrior> 
 			...storedCentre(manifest, network),
 		},
 		rtil,
+		...(discriminator ? { discriminator } : {}),
 	};
 }
 
@@ -94,6 +103,21 @@ function pick(
 		);
 	}
 	return Object.fromEntries(Object.keys(shapes).map((name) => [name, stored[name]!]));
+}
+
+/** Group `d`; undefined where the checkpoint has none, or one that does not fit its description. */
+async function loadDiscriminator(
+	dir: string,
+	{ files, architecture }: CheckpointManifest,
+): Promise<Prior['discriminator']> {
+	const { success, data } = architectureSchema.safeParse(architecture.discriminator);
+	if (!success || data.kind === 'glow' || !Object.hasOwn(files, 'd.safetensors')) return undefined;
+	const network = discriminatorOf(data);
+	const params = await readGroup(dir, 'd');
+	const fits = Object.entries(network.shapes).every(
+		([name, shape]) => params[name]?.shape.join() === shape.join(),
+	);
+	return fits ? { network, params } : undefined;
 }
 
 function storedStatistics(

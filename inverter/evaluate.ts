@@ -7,7 +7,7 @@ import { parse } from './border.ts';
 import { type AnyPrior, imageSize } from './prior.ts';
 import { measure, measurementPicture, parseProblem, problemLevel, problemName } from './problems/index.ts';
 import { type InversionSession, requireSize } from './session.ts';
-import { type Progress, parseSolver } from './solvers/index.ts';
+import { type Progress, parseSolver, type Reconstruction } from './solvers/index.ts';
 
 /** Images solved together, if the payload does not say. */
 const DEFAULT_BATCH = 8;
@@ -94,7 +94,7 @@ export async function evaluate(
 				signal: context.signal,
 				onProgress: (progress) => report(progress, part.length),
 			});
-			rows.push(...rowsOf(truth, result.images, result.residual, result.seconds / part.length, keys));
+			rows.push(...rowsOf(truth, result, keys));
 			if (s > 0) continue;
 			shown.truth.push(truth);
 			shown.measurement.push(measurementPicture(session.operators, measurements));
@@ -129,9 +129,7 @@ export async function evaluate(
 
 	function rowsOf(
 		truth: HostTensor,
-		images: HostTensor,
-		residual: number[],
-		seconds: number,
+		{ images, residual, seconds, perceptual }: Reconstruction,
 		keys: readonly { seed: number; image: string }[],
 	): ResultRow[] {
 		const [quality, similarity] = [psnr(truth, inRange(images)), ssim(truth, inRange(images))];
@@ -142,7 +140,8 @@ export async function evaluate(
 			psnr: finite(quality[i]!),
 			ssim: finite(similarity[i]!),
 			residual: finite(residual[i]!),
-			seconds,
+			seconds: seconds / keys.length,
+			...(perceptual ? { perceptual } : {}),
 		}));
 	}
 }

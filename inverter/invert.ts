@@ -102,6 +102,8 @@ export interface InvertedImage {
 export interface InvertResult {
 	images: InvertedImage[];
 	selectedBy: string;
+	/** What the solver's perceptual term compared; null: it had none. */
+	perceptual: string | null;
 	seconds: number;
 }
 
@@ -254,7 +256,8 @@ export async function invert(
 			}),
 		),
 	);
-	return { images: inverted, selectedBy: result.selectedBy, seconds: result.seconds };
+	const { selectedBy, perceptual = null, seconds } = result;
+	return { images: inverted, selectedBy, perceptual, seconds };
 }
 
 function sizeOf({ shape }: HostTensor): { height: number; width: number; channels: number } {

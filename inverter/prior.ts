@@ -2,7 +2,7 @@
 // own latents; or a Glow.
 import type { HostTensors } from '../engine/index.ts';
 import { RtilError } from '../errors/index.ts';
-import type { Generator, Glow } from '../models/index.ts';
+import type { Discriminator, Generator, Glow } from '../models/index.ts';
 
 /** A GAN. */
 export interface Prior {
@@ -14,6 +14,8 @@ export interface Prior {
 	readonly latent: LatentStatistics;
 	/** The cuts that RTIL regularised, and σ of additive latents there (none: mixtures); null: vanilla. */
 	readonly rtil: { cuts: readonly string[]; sigmas: Readonly<Record<string, number>> } | null;
+	/** What the generator was trained against, if the checkpoint has it. */
+	readonly discriminator?: { network: Discriminator; params: HostTensors };
 }
 
 /** An invertible network. */

@@ -157,7 +157,7 @@ function handlers(options: ServiceOptions, stopping: AbortSignal): grpc.UntypedS
 				engine: String((description as { engine?: unknown } | null)?.engine ?? ''),
 			},
 		});
-		const { images, selectedBy, seconds } = (await working) as InvertResult;
+		const { images, selectedBy, perceptual, seconds } = (await working) as InvertResult;
 		for (const [index, image] of images.entries()) {
 			send({
 				reconstruction: {
@@ -174,6 +174,7 @@ function handlers(options: ServiceOptions, stopping: AbortSignal): grpc.UntypedS
 					...(image.psnr === null ? {} : { psnr: image.psnr }),
 					...(image.ssim === null ? {} : { ssim: image.ssim }),
 					...(image.oraclePsnr === null ? {} : { oraclePsnr: image.oraclePsnr }),
+					...(perceptual === null ? {} : { perceptual }),
 					measurement: image.measurement ?? new Uint8Array(),
 					spread: image.spread ?? new Uint8Array(),
 				},

@@ -1,6 +1,8 @@
 // What a worker keeps between calls: the engine, the priors used last, captured programs.
+import { loadPerceptual } from '../checkpoints/index.ts';
 import type { Engine, HostTensor } from '../engine/index.ts';
 import { RtilError } from '../errors/index.ts';
+import type { LpipsWeights, PerceptualNetwork } from '../models/index.ts';
 import { loadPrior } from './checkpoint.ts';
 import { type AnyPrior, imageSize } from './prior.ts';
 import { type Measurements, OperatorPrograms, type ProblemSpec } from './problems/index.ts';
@@ -31,6 +33,7 @@ export class InversionSession {
 	readonly engine: Engine;
 	readonly operators: OperatorPrograms;
 	readonly #programs = new ProgramCache(PROGRAMS);
+	readonly #lpips = new Map<PerceptualNetwork, LpipsWeights>();
 	readonly #priors = new Map<string, AnyPrior>();
 
 	constructor(engine: Engine) {
@@ -58,6 +61,7 @@ export class InversionSession {
 		const { onProgress, resume, ...rest } = context;
 		requireServed(spec, prior, measurements.problem);
 		const chosen = solverFor(spec);
+		const lpips = (network: PerceptualNetwork): Promise<LpipsWeights> => this.#weights(network);
 		const identity = {
 			prior: prior?.id ?? null,
 			solver: spec,
@@ -68,7 +72,7 @@ export class InversionSession {
 		};
 		const store = resume && solveFile(resume.dir, identity, resume.every);
 		const own = { engine: this.engine, programs: this.#programs, ...(store ? { resume: store } : {}) };
-		const run = chosen.solve(prior, measurements, spec.options, { ...rest, ...own });
+		const run = chosen.solve(prior, measurements, spec.options, { lpips, ...rest, ...own });
 		for (;;) {
 			const { value, done } = await run.next();
 			if (done) {
@@ -79,10 +83,17 @@ export class InversionSession {
 		}
 	}
 
+	async #weights(network: PerceptualNetwork): Promise<LpipsWeights> {
+		const weights = this.#lpips.get(network) ?? (await loadPerceptual(network));
+		this.#lpips.set(network, weights);
+		return weights;
+	}
+
 	dispose(): void {
 		this.operators.dispose();
 		this.#programs.dispose();
 		this.#priors.clear();
+		this.#lpips.clear();
 	}
 }
 

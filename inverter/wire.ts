@@ -78,6 +78,7 @@ export interface WireReconstruction {
 	psnr?: number;
 	ssim?: number;
 	oraclePsnr?: number;
+	perceptual?: string;
 	measurement: Uint8Array;
 	spread: Uint8Array;
 }

@@ -24,6 +24,8 @@ export interface ResultRow {
 	/** ‖Ax − y‖ / ‖y‖. */
 	residual: number | null;
 	seconds: number | null;
+	/** What the solver's perceptual term compared, if it had one. */
+	perceptual?: string;
 }
 
 /** The columns of a row that are measured. */

@@ -54,6 +54,8 @@ export interface Generator<Config = unknown> {
 	readonly cuts: readonly Cut[];
 	/** Names and shapes of the parameters, in the order in which initialisation draws them. */
 	readonly shapes: Readonly<Record<string, readonly number[]>>;
+	/** Names of the parameters by block, from 4² to the image; a mapping network is in none. */
+	readonly blocks: readonly (readonly string[])[];
 	/** Fresh parameters from a seed. */
 	init(seed: number): HostTensors;
 	/** z [N, Z] → w [N, W]. */
@@ -75,4 +77,9 @@ export interface Discriminator<Config = unknown> {
 	 * newest block, for networks that grow.
 	 */
 	score(params: TensorMap, images: tf.Tensor, fade?: Fade): tf.Tensor;
+	/**
+	 * The maps of images [N, H, W, 3] before each halving, from the image's size, and the last, 4 × 4: [N, h, w, C] each.
+	 * Taken before the standard deviation over the batch, so an image's are its own.
+	 */
+	features(params: TensorMap, images: tf.Tensor, fade?: Fade): tf.Tensor[];
 }

@@ -27,6 +27,7 @@ export {
 export { INCEPTION_FEATURES, type Inception, type InceptionConfig, inception } from './inception.ts';
 export * as linearTheory from './linear-theory.ts';
 export {
+	featureDistance,
 	type Lpips,
 	type LpipsConfig,
 	type LpipsVersion,

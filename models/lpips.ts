@@ -82,6 +82,20 @@ export function lpips({ network, version = '0.1' }: LpipsConfig): Lpips {
 	};
 }
 
+/**
+ * The same distance of features without heads, such as a discriminator's: the mean over taps of
+ * mean_{h,w} Σ_c (â − b̂)², [N], in [0, 4].
+ *
+ * @param a, b [N, h, w, C] at each tap
+ */
+export function featureDistance(a: readonly tf.Tensor[], b: readonly tf.Tensor[]): tf.Tensor {
+	const parts = a.map((tap, i) => {
+		const squares = tf.sum(tf.square(tf.sub(unitLength(tap), unitLength(b[i]!))), -1); // [N, h, w]
+		return tf.mean(squares, [1, 2]);
+	});
+	return tf.mul(tf.addN(parts), 1 / parts.length);
+}
+
 /** f / (‖f‖ + 1e-10) over the channels; 0, with a finite gradient, where f is 0. */
 function unitLength(f: tf.Tensor): tf.Tensor {
 	const squared = tf.sum(tf.square(f), -1, true);

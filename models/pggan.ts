@@ -50,7 +50,7 @@ export type PgganGenerator = Generator<PgganConfig>;
 
 export interface PgganDiscriminator extends Discriminator<PgganConfig> {
 	/** What the last layer sees, [N, C]. */
-	features(params: TensorMap, images: tf.Tensor, fade?: Fade): tf.Tensor;
+	embedding(params: TensorMap, images: tf.Tensor, fade?: Fade): tf.Tensor;
 }
 
 type Shapes = Record<string, readonly number[]>;
@@ -230,6 +230,10 @@ export function pgganGenerator(config: PgganConfig): PgganGenerator {
 		noiseShapes: [],
 		cuts,
 		shapes,
+		blocks: channels.slice(0, last + 1).map((_, k) => {
+			const own = [...layers.filter(({ block }) => block === k), heads[k]!];
+			return own.flatMap(({ name }) => [name + names.weight, name + names.bias]);
+		}),
 		init: (seed) => initialise(shapes, seed, 'generator'),
 		map: (_, z) => z,
 		synthesize(params, input) {
@@ -296,19 +300,26 @@ export function pgganDiscriminator(config: PgganConfig): PgganDiscriminator {
 		return fromRgbActivated ? leakyRelu(x) : x;
 	}
 
-	function features(params: TensorMap, images: tf.Tensor, fade?: Fade): tf.Tensor {
+	function features(params: TensorMap, images: tf.Tensor, fade?: Fade): tf.Tensor[] {
 		const size = 4 * 2 ** last;
 		if (images.shape[1] !== size || images.shape[2] !== size) {
 			throw expected(`images [N, ${size}, ${size}, 3]`, 'images', `[${images.shape}]`);
 		}
 		let x = fromRgb(params, last, images); // [N, s, s, C]
+		const maps = [x];
 		for (let k = last; k > 0; k--) {
 			const [first, second] = blocks[k] as [Layer, Layer];
 			x = applyDown(params, second, apply(params, first, x)); // [N, s/2, s/2, C']
 			if (k === last && fade !== undefined) {
 				x = blend(fromRgb(params, k - 1, average2(images)), x, fade);
 			}
+			maps.push(x);
 		}
+		return maps;
+	}
+
+	function embedding(params: TensorMap, images: tf.Tensor, fade?: Fade): tf.Tensor {
+		let x = features(params, images, fade).at(-1)!;
 		const [conv, dense] = blocks[0] as [Layer, Layer];
 		x = apply(params, conv, stddev(x, stddevGroup));
 		return apply(params, dense, tf.reshape(x, [x.shape[0]!, -1])); // [N, C]
@@ -321,9 +332,10 @@ export function pgganDiscriminator(config: PgganConfig): PgganDiscriminator {
 		shapes,
 		init: (seed) => initialise(shapes, seed, 'discriminator'),
 		features,
+		embedding,
 		score(params, images, fade) {
 			const { weight, bias } = of(params, blocks[0]![2]!);
-			return tf.reshape(tf.add(tf.matMul(features(params, images, fade), weight), bias), [-1]);
+			return tf.reshape(tf.add(tf.matMul(embedding(params, images, fade), weight), bias), [-1]);
 		},
 	};
 }

@@ -137,6 +137,13 @@ export function stylegan2Generator(config: StyleGAN2Config): Generator<StyleGAN2
 		shapes[`${toRgb.name}.conv.modulation.bias`] = [channels];
 	}
 
+	const owner = (name: string): number => {
+		if (name === 'input.input') return 0;
+		return blocks.findIndex(({ layers, toRgb }) =>
+			[...layers, toRgb].some((layer) => name.startsWith(`${layer.name}.`)),
+		);
+	};
+
 	function styleOf(params: TensorMap, name: string, { rows, shifts }: Styles, row: number): tf.Tensor {
 		const weight = params[`${name}.conv.modulation.weight`]!;
 		const style = tf.add(
@@ -224,6 +231,7 @@ export function stylegan2Generator(config: StyleGAN2Config): Generator<StyleGAN2
 		noiseShapes,
 		cuts,
 		shapes,
+		blocks: blocks.map((_, k) => Object.keys(shapes).filter((name) => owner(name) === k)),
 		init: (seed) => initialise(shapes, seed, 'generator'),
 		map(params, z) {
 			let w = pixelNorm(z);
@@ -275,29 +283,36 @@ export function stylegan2Discriminator(config: StyleGAN2Config): Discriminator<S
 		return tf.mul(value, 1 / Math.sqrt(elements(value.shape.slice(0, -1))));
 	}
 
+	function features(params: TensorMap, images: tf.Tensor): tf.Tensor[] {
+		let x = biasLeakyRelu(conv2d(images, weight(params, 'convs.0.0')), params['convs.0.1.bias']!);
+		const maps = [x];
+		for (let k = 1; k < sizes.length; k++) {
+			const block = `convs.${k}`;
+			const y = biasLeakyRelu(
+				conv2d(x, weight(params, `${block}.conv1.0`)),
+				params[`${block}.conv1.1.bias`]!,
+			);
+			const z = biasLeakyRelu(
+				conv2d(blurForStride2(y, 3), weight(params, `${block}.conv2.1`), 2),
+				params[`${block}.conv2.2.bias`]!,
+			);
+			// Down-sampling before the 1×1 convolution: the same numbers with a quarter of the work.
+			const skip = conv2d(downsample2(x), weight(params, `${block}.skip.1`));
+			x = tf.mul(tf.add(z, skip), Math.SQRT1_2); // [N, r/2, r/2, C]
+			maps.push(x);
+		}
+		return maps;
+	}
+
 	return {
 		kind: 'stylegan2',
 		config,
 		resolution: config.resolution,
 		shapes,
 		init: (seed) => initialise(shapes, seed, 'discriminator'),
+		features,
 		score(params, images) {
-			let x = biasLeakyRelu(conv2d(images, weight(params, 'convs.0.0')), params['convs.0.1.bias']!);
-			for (let k = 1; k < sizes.length; k++) {
-				const block = `convs.${k}`;
-				const y = biasLeakyRelu(
-					conv2d(x, weight(params, `${block}.conv1.0`)),
-					params[`${block}.conv1.1.bias`]!,
-				);
-				const z = biasLeakyRelu(
-					conv2d(blurForStride2(y, 3), weight(params, `${block}.conv2.1`), 2),
-					params[`${block}.conv2.2.bias`]!,
-				);
-				// Down-sampling before the 1×1 convolution: the same numbers with a quarter of the work.
-				const skip = conv2d(downsample2(x), weight(params, `${block}.skip.1`));
-				x = tf.mul(tf.add(z, skip), Math.SQRT1_2); // [N, r/2, r/2, C]
-			}
-			x = minibatchStddev(x);
+			let x = minibatchStddev(features(params, images).at(-1)!);
 			x = biasLeakyRelu(conv2d(x, weight(params, 'final_conv.0')), params['final_conv.1.bias']!);
 			x = tf.reshape(x, [images.shape[0]!, -1]);
 			x = biasLeakyRelu(tf.matMul(x, weight(params, 'final_linear.0')), params['final_linear.0.bias']!);

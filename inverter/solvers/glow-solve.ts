@@ -8,7 +8,7 @@ import type { Measurements } from '../problems/index.ts';
 import { latentSize } from '../statistics.ts';
 import { degraded } from './degraded.ts';
 import { compileGlow, type GlowPlan, type GlowProgram, glowKey, glowState } from './glow-program.ts';
-import { type StepReport, WORST_SCORE } from './layers.ts';
+import { type StepReport, WORST_SCORE } from './iterate.ts';
 import { SolveRecorder, type SolveSnapshot } from './resume.ts';
 import { type Ramp, rampedRate } from './schedule.ts';
 import { type Selection, splitMeasurements } from './selection.ts';

@@ -6,40 +6,27 @@
 //
 // State entries: see plan.ts. Every per-image quantity leads with N, and no operation mixes images.
 import * as tf from '@tensorflow/tfjs-core';
-import type { Engine, HostTensor, Program, ProgramFunction, TensorMap } from '../../engine/index.ts';
+import type { Engine, Program, ProgramFunction, TensorMap } from '../../engine/index.ts';
 import type { Prior } from '../prior.ts';
 import type { Measurements } from '../problems/index.ts';
-import { operatorFor } from '../problems/registry.ts';
+import { adamMoves, evaluated, evaluateStep, fitOf, WORST_SCORE } from './iterate.ts';
 import { type Networks, synthesis } from './networks.ts';
 import { normalised } from './normalised.ts';
-import { firstRow, initialState, type Layer, type LayerPlan, variablesOf, withPrefix } from './plan.ts';
+import { measuredDistance, type PerceptualTerm } from './perceptual.ts';
+import {
+	firstRow,
+	initialState,
+	type Layer,
+	type LayerPlan,
+	latentShape,
+	variablesOf,
+	withPrefix,
+} from './plan.ts';
 import { cosineSpread, geodesic, onL1Ball, onSphere, pyramid, sumPerImage } from './terms.ts';
-
-/** Columns of the `report` output of a step, [N, 6]. */
-const columns = ['objective', 'residual', 'heldOut', 'data', 'error', 'score'] as const;
-const COLUMNS = columns.length;
-
-/**
- * What a step says of the iterate before its update, one value an image: the objective, the relative squared residuals
- * ‖r‖² / ‖y‖² over fitted and held-out measurements, the data term, the mean squared error to a truth, the score.
- */
-export type StepReport = Record<(typeof columns)[number], number[]>;
-
-/** Reads the `report` output of a step. */
-export function report({ shape, data }: HostTensor): StepReport {
-	const [N, width] = shape as [number, number];
-	const read = (at: number): number[] => Array.from({ length: N }, (_, i) => data[i * width + at]!);
-	return Object.fromEntries(columns.map((name, at) => [name, read(at)])) as StepReport;
-}
-
-const ADAM_EPSILON = 1e-8;
 
 /** β of Adam; with plain gradient steps there is nothing to correct for. */
 export const betasOf = ({ descent }: LayerPlan): readonly [number, number] =>
 	typeof descent === 'string' ? [0, 0] : (descent?.betas ?? [0.9, 0.999]);
-
-/** Scores start here: anything finite is better. */
-export const WORST_SCORE = 1e30;
 
 /** A step of Adam over one layer's variables; evaluates the current iterate first and keeps it if it is the best. */
 function stepFunction(
@@ -50,27 +37,24 @@ function stepFunction(
 	networks: Networks,
 ): ProgramFunction {
 	const batch = measurements.keys.length;
-	const operator = operatorFor(measurements.problem);
 	const names = variablesOf(prior, plan, layer);
-	const { resolution, channels, numStyles } = prior.generator;
+	const { numStyles } = prior.generator;
 	// A PGGAN has one row, whatever the cut.
 	const row = Math.min(firstRow(layer.cut), numStyles - 1);
+	const distance = plan.perceptual && measuredDistance(prior, measurements, plan.perceptual);
 
 	function evaluate(state: TensorMap, inputs: TensorMap, values: tf.Tensor[]): tf.Tensor2D {
 		const variables = Object.fromEntries(names.map((name, i) => [name, values[i]!]));
 		const image = networks.image(state, layer, variables);
-		const apart = tf.sub(operator.apply(withPrefix(state, 'op.'), image), state.y!);
-		const squares = tf.square(apart);
-		const fitted = sumPerImage(tf.mul(squares, state.fitted!)); // [N, 1]
-		const heldOut = tf.div(sumPerImage(tf.mul(squares, state['held-out']!)), state['held-out.energy']!);
-		const residual = tf.div(fitted, state['fitted.energy']!);
-		const data = tf.mul(fitted, state['fitted.scale']!);
-		const noisy = plan.stochastic && tf.square(tf.add(apart, inputs.noise!));
-		let fit = noisy ? tf.mul(sumPerImage(tf.mul(noisy, state.fitted!)), state['fitted.scale']!) : data;
+		const fit = fitOf(state, measurements, image);
+		const perceptual = distance ? distance(state, withPrefix(state, 'p.'), image, fit.applied) : null;
+		const noisy = plan.stochastic && tf.square(tf.add(fit.apart, inputs.noise!));
+		let term = noisy ? tf.mul(sumPerImage(tf.mul(noisy, state.fitted!)), state['fitted.scale']!) : fit.data;
 		if (plan.pyramid) {
-			fit = tf.mul(pyramid(tf.mul(apart, state.fitted!), inputs['weight.l1']!), state['fitted.scale']!);
+			term = tf.mul(pyramid(tf.mul(fit.apart, state.fitted!), inputs['weight.l1']!), state['fitted.scale']!);
 		}
-		let objective: tf.Tensor = plan.floor ? tf.maximum(fit, inputs.floor!) : fit;
+		let objective: tf.Tensor = plan.floor ? tf.maximum(term, inputs.floor!) : term;
+		if (perceptual) objective = tf.add(objective, tf.mul(perceptual, inputs['weight.perceptual']!));
 		names.forEach((name, i) => {
 			const weight = inputs[`weight.${name.split('.')[0]}`];
 			// The channel weights of a mixture have no prior.
@@ -91,13 +75,7 @@ function stepFunction(
 			const apart = sumPerImage(tf.square(tf.sub(variables.latent!, centre)));
 			objective = tf.add(objective, tf.mul(apart, inputs['weight.map']!));
 		}
-		const error = plan.truth
-			? tf.div(sumPerImage(tf.square(tf.sub(image, state.truth!))), image.size / batch)
-			: tf.zeros([batch, 1]);
-		return tf.concat(
-			[objective, residual, heldOut, data, error, tf.reshape(image, [batch, -1])] as tf.Tensor2D[],
-			1,
-		);
+		return evaluated(state, fit, image, objective, perceptual);
 	}
 
 	return {
@@ -115,55 +93,30 @@ function stepFunction(
 			radius: [1],
 			...(plan.stochastic ? { noise: measurements.y.shape } : {}),
 			...Object.fromEntries(extraInputs(plan).map((name) => [name, [1]])),
+			...(plan.jitter ? { jitter: latentShape(prior, plan, batch) } : {}),
 		},
 		run(state, inputs) {
-			const values = names.map((name) => state[`x.${name}`]!);
-			const pixels = resolution * resolution * channels;
-			// Only the first column, the objective, is differentiated; the others ride along.
-			const seed = tf.concat([tf.ones([batch, 1]), tf.zeros([batch, COLUMNS - 2 + pixels])], 1);
-			const { value, grads } = tf
-				.engine()
-				.gradients(() => evaluate(state, inputs, values), values, seed, true);
-			const evaluated = tf.slice(value, [0, 0], [batch, COLUMNS - 1]);
-			const image = tf.reshape(
-				tf.slice(value, [0, COLUMNS - 1], [batch, pixels]),
-				state['best.image']!.shape,
+			const values = names.map((name) =>
+				name === 'latent' && plan.jitter ? tf.add(state['x.latent']!, inputs.jitter!) : state[`x.${name}`]!,
 			);
-			const column = (at: number): tf.Tensor => tf.slice(evaluated, [0, at], [batch, 1]);
-			const pick = (at: number): tf.Tensor => tf.slice(inputs.pick!, [at], [1]);
-			const score = tf.addN([
-				tf.mul(column(2), pick(0)),
-				tf.mul(column(3), pick(1)),
-				tf.add(tf.zeros([batch, 1]), pick(2)),
-			]);
-			const improved = tf.logicalAnd(tf.less(score, state['best.score']!), tf.greater(inputs.active!, 0.5));
-
-			const choose = (now: tf.Tensor, best: tf.Tensor): tf.Tensor =>
-				tf.where(tf.reshape(improved, [batch, ...now.shape.slice(1).map(() => 1)]), now, best);
-			const next: TensorMap = {
-				'best.score': choose(score, state['best.score']!),
-				'best.image': choose(image, state['best.image']!),
-			};
+			const step = evaluateStep(state, inputs, values, () => evaluate(state, inputs, values));
+			const next: TensorMap = step.best;
 			names.forEach((name, i) => {
-				const x = values[i]!;
-				const gradient = grads[i] ?? tf.zerosLike(x);
-				next[`best.${name}`] = choose(x, state[`best.${name}`]!);
+				const x = state[`x.${name}`]!;
+				const gradient = step.gradients[i]!;
+				next[`best.${name}`] = step.choose(values[i]!, state[`best.${name}`]!);
 				if (typeof plan.descent === 'string') {
 					const along = plan.descent === 'sgd' ? gradient : normalised(state, layer, name, gradient);
 					const moved = tf.sub(x, tf.mul(along, inputs.rate!));
 					next[`x.${name}`] = constrain(plan, name, moved, x, inputs.radius!);
 					return;
 				}
-				const [beta1, beta2] = betasOf(plan);
-				const m = tf.add(tf.mul(state[`m.${name}`]!, beta1), tf.mul(gradient, 1 - beta1));
-				const v = tf.add(tf.mul(state[`v.${name}`]!, beta2), tf.mul(tf.square(gradient), 1 - beta2));
-				const spread = tf.add(tf.mul(tf.sqrt(v), inputs.correction!), ADAM_EPSILON);
-				const moved = tf.sub(x, tf.mul(tf.div(m, spread), inputs.rate!));
-				next[`m.${name}`] = m;
-				next[`v.${name}`] = v;
-				next[`x.${name}`] = constrain(plan, name, moved, x, inputs.radius!);
+				const moved = adamMoves(state, name, gradient, inputs.rate!, inputs.correction!, betasOf(plan));
+				next[`m.${name}`] = moved.m;
+				next[`v.${name}`] = moved.v;
+				next[`x.${name}`] = constrain(plan, name, moved.x, x, inputs.radius!);
 			});
-			return { outputs: { report: tf.concat([evaluated, score as tf.Tensor2D], 1) }, state: next };
+			return { outputs: { report: step.report }, state: next };
 		},
 	};
 }
@@ -214,7 +167,10 @@ function enterFunction(
 	};
 }
 
-/** Takes one draw of z for each image, and keeps the one that fits the measurements best as start of z and w+. */
+/**
+ * Takes one candidate for each image, a z or a w in units of its deviation, and keeps the one whose image is closest to
+ * the measurements: by the perceptual distance where there is one, else by the data term.
+ */
 function drawFunction(
 	prior: Prior,
 	measurements: Measurements,
@@ -222,31 +178,38 @@ function drawFunction(
 	networks: Networks,
 ): ProgramFunction {
 	const batch = measurements.keys.length;
-	const operator = operatorFor(measurements.problem);
+	const distance = plan.perceptual && measuredDistance(prior, measurements, plan.perceptual);
 	return {
-		inputs: { z: [batch, prior.generator.zDim] },
-		run(state, { z }) {
-			const latent = tf.add(
-				tf.reshape(networks.mapped(state, z!), [batch, 1, -1]),
-				tf.zeros([1, prior.generator.numStyles, 1]),
-			);
-			const image = networks.image(state, plan.layers[0]!, { latent });
-			const squares = tf.square(tf.sub(operator.apply(withPrefix(state, 'op.'), image), state.y!));
-			const score = tf.mul(sumPerImage(tf.mul(squares, state.fitted!)), state['fitted.scale']!);
+		inputs: { candidate: [batch, plan.draws === 'centre' ? prior.generator.wDim : prior.generator.zDim] },
+		run(state, { candidate }) {
+			/** The new start by the entry it stands in. */
+			const starts: TensorMap = {};
+			if (plan.draws === 'centre') starts.centre = candidate!;
+			else if (plan.space === 'z') starts['x.latent'] = candidate!;
+			else {
+				const w = tf.reshape(networks.mapped(state, candidate!), [batch, 1, -1]);
+				starts['x.latent'] = tf.add(w, tf.zeros([1, prior.generator.numStyles, 1]));
+			}
+			if (plan.mapped) starts['x.z'] = candidate!;
+			const from = { ...state, ...starts };
+			const image = networks.image(from, plan.layers[0]!, { latent: from['x.latent']! });
+			const fit = fitOf(state, measurements, image);
+			const score = distance ? distance(state, withPrefix(state, 'p.'), image, fit.applied) : fit.data;
 			const better = tf.less(score, state['draw.score']!); // [N, 1]
-			const next: TensorMap = {
-				'draw.score': tf.where(better, score, state['draw.score']!),
-				'x.latent': tf.where(tf.reshape(better, [batch, 1, 1]), latent, state['x.latent']!),
-			};
-			if (plan.mapped) next['x.z'] = tf.where(better, z!, state['x.z']!);
+			const next: TensorMap = { 'draw.score': tf.where(better, score, state['draw.score']!) };
+			for (const [name, value] of Object.entries(starts)) {
+				const mask = tf.reshape(better, [batch, ...value.shape.slice(1).map(() => 1)]);
+				next[name] = tf.where(mask, value, state[name]!);
+			}
 			return { outputs: {}, state: next };
 		},
 	};
 }
 
 /** Inputs of a step that only some plans have. */
-export function extraInputs({ mapped, cosine, floor, pyramid }: LayerPlan): string[] {
+export function extraInputs({ mapped, cosine, floor, pyramid, perceptual }: LayerPlan): string[] {
 	return [
+		...(perceptual ? ['weight.perceptual'] : []),
 		...(mapped ? ['weight.map', 'weight.z'] : []),
 		...(cosine ? ['weight.cosine'] : []),
 		...(floor ? ['floor'] : []),
@@ -260,6 +223,7 @@ export function compileLayers(
 	prior: Prior,
 	measurements: Measurements,
 	plan: LayerPlan,
+	term: PerceptualTerm | null,
 ): Program<Record<string, ProgramFunction>> {
 	const networks = synthesis(prior, plan);
 	const functions: Record<string, ProgramFunction> = {};
@@ -272,7 +236,7 @@ export function compileLayers(
 	});
 	return engine.compile({
 		name: `inversion ${prior.generator.kind}`,
-		state: initialState(prior, measurements, plan),
+		state: initialState(prior, measurements, plan, term),
 		functions,
 	});
 }

@@ -2,7 +2,7 @@
 // with RTIL: Gunn, Cocola, Hand (TMLR 2023), §2.3, Algorithm 2, appendix A.4. N codes each make their features at a cut;
 // their sum, each channel of each code by a weight of its own, goes on to the image. Codes and weights are optimised.
 //
-// Deviations: no perceptual term; the sum is not divided by N once more (`published-code` does); measurements select the
+// Deviations: the perceptual term is LPIPS, where theirs is the mean absolute difference at relu3_3 of a VGG16; the sum is not divided by N once more (`published-code` does); measurements select the
 // iterate. On a StyleGAN2, which the paper has not, the styles after the cut are the mean of the codes' and the RGB image
 // so far is mixed by the mean weight of its code.
 import { z } from 'zod';
@@ -10,6 +10,7 @@ import { RtilError } from '../../errors/index.ts';
 import type { Cut } from '../../models/index.ts';
 import type { Prior } from '../prior.ts';
 import type { Measurements } from '../problems/index.ts';
+import { type PerceptualOptions, perceptualSchema, perceptualTerm } from './perceptual.ts';
 import { selectionSchema } from './selection.ts';
 import { solveLayers } from './solve.ts';
 import type { Progress, Reconstruction, SolveContext, Solver } from './solver.ts';
@@ -28,6 +29,8 @@ const schema = z.strictObject({
 	weight: z.number().positive().max(10).optional(),
 	/** End an image after so many steps without a better score; 0: never. */
 	patience: z.int().min(0),
+	/** Absent: the data term alone. */
+	perceptual: perceptualSchema.optional(),
 	select: selectionSchema,
 });
 
@@ -78,6 +81,7 @@ async function* solve(
 			sigmas: [1],
 			geodesic: 0,
 			start: 'mean',
+			perceptual: await perceptualTerm(options.perceptual, prior, measurements, context),
 			channelWeight: options.weight ?? 1 / options.codes,
 			selection: options.select,
 		},
@@ -99,6 +103,13 @@ const paper: MganOptions = {
 	select: heldOut,
 };
 
+const published = (weight: number): PerceptualOptions => ({
+	weight: { inpainting: weight, 'super-resolution': weight },
+	network: 'vgg',
+	observed: 0,
+	reduction: 8,
+});
+
 export const mgan: Solver<typeof schema> = {
 	kind: 'mgan',
 	summary: 'mGANprior (Gu et al. 2020) with the settings of RTIL: N codes mixed by channel weights at a cut',
@@ -115,6 +126,9 @@ export const mgan: Solver<typeof schema> = {
 		},
 		paper,
 		'paper-rtil': { ...paper, descent: 'adam', rate: 0.1 },
+		// λ of RTIL, appendix A.4, for priors without and with RTIL; not where sides are a sixteenth.
+		'paper-perceptual': { ...paper, perceptual: published(0.5) },
+		'paper-rtil-perceptual': { ...paper, descent: 'adam', rate: 0.1, perceptual: published(0.1) },
 		'published-code': { ...paper, weight: 1 / 20 ** 2, select: { by: 'last' } },
 	},
 	check: (prior, options) => void cutFor(prior, options),

@@ -13,9 +13,12 @@ export function synthesis(prior: Prior, plan: LayerPlan) {
 	const { generator } = prior;
 	const { numStyles, wDim } = generator;
 
-	/** Latents in units of the deviation of w as w. */
+	/** Latents in units of the deviation of w as w, with the centre added where the plan has one. */
 	function scaled(state: TensorMap, latent: tf.Tensor): tf.Tensor {
-		const w = tf.add(tf.mul(latent, state['w.std']!), state['w.mean']!);
+		const centre =
+			plan.centre && (latent.rank === 3 ? tf.reshape(state.centre!, [-1, 1, wDim]) : state.centre!);
+		const around = centre ? tf.add(latent, centre) : latent;
+		const w = tf.add(tf.mul(around, state['w.std']!), state['w.mean']!);
 		return plan.proxy ? leakyRelu(w, PROXY_SLOPE) : w;
 	}
 

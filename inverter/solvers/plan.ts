@@ -5,6 +5,7 @@ import type { HostTensor, HostTensors, TensorMap } from '../../engine/index.ts';
 import type { Cut } from '../../models/index.ts';
 import type { Prior } from '../prior.ts';
 import type { Measurements } from '../problems/index.ts';
+import type { Comparison, PerceptualTerm } from './perceptual.ts';
 
 /** Latents that are optimised: z, one w for all layers, or a w for each. */
 export type LatentSpace = 'z' | 'w' | 'w+';
@@ -32,8 +33,14 @@ export interface LayerPlan {
 	fit: 'relative' | 'mean';
 	/** Optimise z beside w+, which is drawn to M(z). */
 	mapped?: boolean;
-	/** Start z and w+ at the best of several draws of z. */
-	draws?: boolean;
+	/** Start the latents at the best of several draws of z, or the centre at the best of several w. */
+	draws?: 'latent' | 'centre';
+	/** The latent is an offset to a w of its own for each image. */
+	centre?: boolean;
+	/** Noise comes in with each step and is added to the latent. */
+	jitter?: boolean;
+	/** Compare images in features, too. */
+	perceptual?: Comparison;
 	/** Draw the directions of the rows of w+ together. */
 	cosine?: boolean;
 	/** Below a floor the data term counts as that floor. */
@@ -83,9 +90,15 @@ export function variablesOf(prior: Prior, plan: LayerPlan, layer: Layer): string
 	return [...latents, ...noises, ...(layer.cut ? [`offset.${layer.cut.name}`] : [])];
 }
 
+/** Shape of the latent of a plan without a mixture. */
+export function latentShape({ generator }: Prior, { space }: LayerPlan, batch: number): number[] {
+	const { zDim, wDim, numStyles } = generator;
+	return { z: [batch, zDim], w: [batch, wDim], 'w+': [batch, numStyles, wDim] }[space];
+}
+
 function latentShapes(prior: Prior, plan: LayerPlan, batch: number): [string, number[]][] {
-	const { zDim, wDim, numStyles } = prior.generator;
-	const { space, mixture, mapped } = plan;
+	const { zDim } = prior.generator;
+	const { mixture, mapped } = plan;
 	if (mixture) {
 		const { codes, cut } = mixture;
 		return [
@@ -93,7 +106,7 @@ function latentShapes(prior: Prior, plan: LayerPlan, batch: number): [string, nu
 			['channels', [batch, codes, cut.channels]],
 		];
 	}
-	const latent = { z: [batch, zDim], w: [batch, wDim], 'w+': [batch, numStyles, wDim] }[space];
+	const latent = latentShape(prior, plan, batch);
 	return mapped
 		? [
 				['latent', latent],
@@ -102,12 +115,12 @@ function latentShapes(prior: Prior, plan: LayerPlan, batch: number): [string, nu
 		: [['latent', latent]];
 }
 
-const zeros = (shape: readonly number[]): HostTensor => ({
+export const zeros = (shape: readonly number[]): HostTensor => ({
 	shape,
 	data: new Float32Array(shape.reduce((product, side) => product * side, 1)),
 });
 
-const prefixed = (prefix: string, tensors: HostTensors): HostTensors =>
+export const prefixed = (prefix: string, tensors: HostTensors): HostTensors =>
 	Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [prefix + name, tensor]));
 
 export function withPrefix(state: TensorMap, prefix: string): TensorMap {
@@ -143,12 +156,18 @@ export function variables(prior: Prior, plan: LayerPlan, batch: number): Variabl
 
 const isFirst = (prior: Prior, cut: Cut): boolean => cut.name === prior.generator.cuts[0]!.name;
 
-export function initialState(prior: Prior, measurements: Measurements, plan: LayerPlan): HostTensors {
+export function initialState(
+	prior: Prior,
+	measurements: Measurements,
+	plan: LayerPlan,
+	term: PerceptualTerm | null = null,
+): HostTensors {
 	const batch = measurements.keys.length;
 	const { resolution, channels } = prior.generator;
 	const image = [batch, resolution, resolution, channels];
 	const state: HostTensors = {
 		...priorState(prior),
+		...termState(term),
 		...prefixed('op.', measurements.parameters),
 		y: measurements.y,
 		fitted: measurements.support,
@@ -161,6 +180,7 @@ export function initialState(prior: Prior, measurements: Measurements, plan: Lay
 	};
 	if (plan.truth) state.truth = zeros(image);
 	if (plan.draws) state['draw.score'] = zeros([batch, 1]);
+	if (plan.centre) state.centre = zeros([batch, prior.generator.wDim]);
 	for (const { name, shape, optimised } of variables(prior, plan, batch)) {
 		state[`x.${name}`] = zeros(shape);
 		if (!optimised) continue;
@@ -183,7 +203,7 @@ export function initialState(prior: Prior, measurements: Measurements, plan: Lay
 /** Names of the entries that change while a solve goes on. */
 export function movingState(prior: Prior, measurements: Measurements, plan: LayerPlan): string[] {
 	const names = Object.keys(initialState(prior, measurements, plan));
-	return names.filter((name) => /^(x|m|v|best|at)\./.test(name));
+	return names.filter((name) => /^((x|m|v|best|at)\.|centre$)/.test(name));
 }
 
 /** Programs with the same key are interchangeable: priors of one architecture share theirs. */
@@ -192,6 +212,9 @@ export function planKey({ generator }: Prior, measurements: Measurements, plan: 
 	const architecture = [generator.kind, generator.config];
 	return JSON.stringify([architecture, measurements.problem.kind, measurements.y.shape, shapes, plan]);
 }
+
+/** The entries of a program's state that are those of a perceptual term's network. */
+export const termState = (term: PerceptualTerm | null): HostTensors => prefixed('p.', term?.params ?? {});
 
 /** The entries of a program's state that are the prior's. */
 export function priorState({ params, latent, generator }: Prior): HostTensors {

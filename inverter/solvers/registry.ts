@@ -5,10 +5,13 @@ import { bicubic, bm3d, mean, tv } from '../baselines/index.ts';
 import { parse } from '../border.ts';
 import type { AnyPrior } from '../prior.ts';
 import { brgm, lbrgm } from './brgm.ts';
+import { cri } from './cri.ts';
 import { csgm } from './csgm.ts';
+import { dgp } from './dgp.ts';
 import { glowAnalysis, glowSynthesis } from './glow.ts';
 import { ilo } from './ilo.ts';
 import { mgan } from './mgan.ts';
+import { pti } from './pti.ts';
 import { pulse } from './pulse.ts';
 import { robust } from './robust.ts';
 import type { Solver } from './solver.ts';
@@ -23,6 +26,9 @@ export const solvers: readonly AnySolver[] = [
 	pulse,
 	brgm,
 	lbrgm,
+	pti,
+	dgp,
+	cri,
 	robust,
 	glowSynthesis,
 	glowAnalysis,

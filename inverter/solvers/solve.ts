@@ -1,12 +1,23 @@
 // The loop around a layered program: starts, rates, selection and stopping per image, progress, cancellation.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { HostTensor, HostTensors, Program, ProgramFunction } from '../../engine/index.ts';
-import { stream } from '../../engine/index.ts';
+import { elements, stream } from '../../engine/index.ts';
 import type { Prior } from '../prior.ts';
 import type { Measurements } from '../problems/index.ts';
-import { betasOf, report as columnsOf, compileLayers, extraInputs, WORST_SCORE } from './layers.ts';
-import { type LayerPlan, movingState, planKey, priorState, variables } from './plan.ts';
+import { adamInputs, report as columnsOf, WORST_SCORE } from './iterate.ts';
+import { betasOf, compileLayers, extraInputs } from './layers.ts';
+import type { PerceptualTerm } from './perceptual.ts';
+import {
+	type LayerPlan,
+	latentShape,
+	movingState,
+	planKey,
+	priorState,
+	termState,
+	variables,
+} from './plan.ts';
 import { SolveRecorder } from './resume.ts';
+import { takeRows } from './rows.ts';
 import { type RateCurve, rateAt } from './schedule.ts';
 import { type Selection, type Split, splitMeasurements } from './selection.ts';
 import type { LayerHistory, Progress, Reconstruction, SolveContext } from './solver.ts';
@@ -33,8 +44,12 @@ export interface LayerSchedule {
 	geodesic: number;
 	/** Latents and noises start at their mean, 0, or at random. */
 	start: 'mean' | 'random';
-	/** Draws of z among which z and w+ start, where the plan has them. */
-	draws?: number;
+	/** Where the plan has draws: how many of z, or the centres by rows, in units of the deviation of w. */
+	draws?: number | HostTensor;
+	/** Where the plan has noise: its deviation at step t of so many, in units of that of w. */
+	jitter?: (t: number, steps: number) => number;
+	/** The plan gets its comparison. */
+	perceptual?: PerceptualTerm | null;
 	/** Factors of the sums of squares of latents and noises in place of `misfit`, and what else the plan has. */
 	weights?: Partial<Record<'latent' | 'noise' | 'z' | 'map' | 'cosine' | 'floor' | 'l1', number>>;
 	/** Start of the channel weights of a mixture. */
@@ -96,10 +111,12 @@ function load(
 	split: Split,
 	context: SolveContext,
 	starts: readonly number[],
+	term: PerceptualTerm | null,
 ): void {
 	const N = measurements.keys.length;
 	const state: HostTensors = {
 		...priorState(prior),
+		...termState(term),
 		...startingState(prior, schedule, measurements, context.seed, starts),
 		...split.state,
 		y: measurements.y,
@@ -134,25 +151,58 @@ function freshNoise({ keys, sigma, y }: Measurements, seed: number, step: number
 	return noise;
 }
 
-/** Where the draws of z lead: the one that fits an image best is its start. */
+/** Where the draws lead: the one that is closest to an image's measurements is its start. */
 async function startAtBestDraw(
 	program: Layered,
-	prior: Prior,
+	{ generator: { zDim } }: Prior,
 	{ keys }: Measurements,
-	draws: number,
+	draws: number | HostTensor,
 	{ seed, signal, deadline = Number.POSITIVE_INFINITY, now = () => performance.now() }: SolveContext,
 ): Promise<void> {
-	const { zDim } = prior.generator;
-	for (let k = 0; k < draws; k++) {
+	const N = keys.length;
+	const count = typeof draws === 'number' ? draws : draws.shape[0]!;
+	for (let k = 0; k < count; k++) {
 		signal?.throwIfAborted();
 		if (k > 0 && now() >= deadline) return;
-		const z = new Float32Array(keys.length * zDim);
-		keys.forEach((key, i) => {
-			z.set(stream(seed, `start/z/${key.seed}/${key.image}`).normals(k, zDim), i * zDim);
+		program.call('draw', {
+			candidate:
+				typeof draws === 'number'
+					? latentsAt(keys, zDim, (key) => stream(seed, `start/z/${key.seed}/${key.image}`).normals(k, zDim))
+					: takeRows(draws, new Array<number>(N).fill(k)).data,
 		});
-		program.call('draw', { z });
 		await nextTurn();
 	}
+}
+
+/** One row of `each` values an image. */
+function latentsAt(
+	keys: Measurements['keys'],
+	each: number,
+	make: (key: Measurements['keys'][number]) => Float32Array,
+): Float32Array {
+	const rows = new Float32Array(keys.length * each);
+	keys.forEach((key, i) => {
+		rows.set(make(key), i * each);
+	});
+	return rows;
+}
+
+/** The noise of a step: an image's own, whatever its batch. */
+function jitterAt(
+	prior: Prior,
+	{ plan, jitter }: LayerSchedule,
+	{ keys }: Measurements,
+	seed: number,
+	t: number,
+	steps: number,
+): Record<string, Float32Array> {
+	if (!plan.jitter) return {};
+	const each = elements(latentShape(prior, plan, 1));
+	const sigma = jitter!(t, steps);
+	const rows = latentsAt(keys, each, (key) =>
+		stream(seed, `jitter/${key.seed}/${key.image}`).normals(t, each),
+	);
+	return { jitter: rows.map((value) => sigma * value) };
 }
 
 export interface LayeredReconstruction extends Reconstruction {
@@ -172,23 +222,25 @@ export async function* solveLayers(
 	context: SolveContext,
 	starts: readonly number[] = measurements.keys.map(() => 0),
 ): AsyncGenerator<Progress, LayeredReconstruction> {
-	const { plan } = schedule;
+	const { perceptual: term = null } = schedule;
+	const plan: LayerPlan = { ...schedule.plan, ...(term ? { perceptual: term.comparison } : {}) };
 	const N = measurements.keys.length;
 	const now = context.now ?? (() => performance.now());
 	const recorder = new SolveRecorder(context.resume, now);
 	const split = splitMeasurements(measurements, schedule.selection, plan.fit);
 	const key = planKey(prior, measurements, plan);
-	const program = context.programs.take(key, () => compileLayers(context.engine, prior, measurements, plan));
+	const program = context.programs.take(key, () =>
+		compileLayers(context.engine, prior, measurements, plan, term),
+	);
 	try {
-		load(program, prior, measurements, schedule, split, context, starts);
+		load(program, prior, measurements, schedule, split, context, starts, term);
 		const saved = await recorder.latest();
 		if (saved) program.write(saved.tensors);
 		else if (plan.draws) {
 			await startAtBestDraw(program, prior, measurements, schedule.draws ?? 1, context);
 		}
 
-		const [beta1, beta2] = betasOf(plan);
-		const { weights = {} } = schedule;
+		const weights = { ...schedule.weights, ...(term ? { perceptual: term.weight } : {}) };
 		const gaussian = priorWeight(schedule.misfit, split);
 		const extra = Object.fromEntries(
 			extraInputs(plan).map((name) => [
@@ -227,8 +279,7 @@ export async function* solveLayers(
 				context.signal?.throwIfAborted();
 				const rate = t < steps ? rateAt(schedule.rates[index]!, t, steps, schedule.ramp) : 0;
 				const outputs = program.call(`step.${index}`, {
-					rate: Float32Array.of(rate / (1 - beta1 ** (t + 1))),
-					correction: Float32Array.of(1 / Math.sqrt(1 - beta2 ** (t + 1))),
+					...adamInputs(rate, t, betasOf(plan)),
 					active: Float32Array.from(standing.active, Number),
 					pick: Float32Array.from(split.pick(t)),
 					[plan.mixture ? 'weight.codes' : 'weight.latent']: Float32Array.of(weights.latent ?? gaussian),
@@ -237,6 +288,7 @@ export async function* solveLayers(
 					'weight.geodesic': Float32Array.of(schedule.geodesic),
 					radius: Float32Array.of(schedule.radii?.[index] ?? 0),
 					...extra,
+					...jitterAt(prior, schedule, measurements, context.seed, t, steps),
 					...(plan.stochastic ? { noise: freshNoise(measurements, context.seed, before + t + index) } : {}),
 				});
 				const report = columnsOf(outputs.report!);
@@ -265,7 +317,7 @@ export async function* solveLayers(
 						heldOut: split.by === 'held-out' ? report.heldOut : null,
 						rate,
 						seconds,
-						secondsLeft: (seconds / step) * (total - step),
+						secondsLeft: step > 0 ? (seconds / step) * (total - step) : 0,
 						...(due(context.previewEvery) ? { preview: bestImages(program) } : {}),
 					};
 				}
@@ -289,6 +341,7 @@ export async function* solveLayers(
 			history,
 			oraclePsnr: plan.truth ? standing.lowestError.map((error) => 10 * Math.log10(4 / error)) : null,
 			scores: standing.score,
+			...(term ? { perceptual: term.label } : {}),
 		};
 	} finally {
 		context.programs.put(key, program);
@@ -311,7 +364,8 @@ function selected(
 	const names = variables(prior, plan, keys.length).flatMap(({ name, optimised }) =>
 		optimised ? [name] : [],
 	);
-	const values = program.read(names.map((name) => `best.${name}`));
+	const values = program.read([...names.map((name) => `best.${name}`), ...(plan.centre ? ['centre'] : [])]);
 	const latents = Object.fromEntries(names.map((name) => [name, values[`best.${name}`]!]));
+	if (plan.centre) latents.centre = values.centre!;
 	return { images: bestImages(program), latents };
 }

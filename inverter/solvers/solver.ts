@@ -3,6 +3,7 @@
 // result does not depend on what else is in the batch (to rounding).
 import type { z } from 'zod';
 import type { Engine, HostTensor, HostTensors } from '../../engine/index.ts';
+import type { LpipsWeights, PerceptualNetwork } from '../../models/index.ts';
 import type { AnyPrior, Prior } from '../prior.ts';
 import type { Measurements, ProblemSpec } from '../problems/index.ts';
 import type { ProgramCache } from './cache.ts';
@@ -28,6 +29,8 @@ export interface SolveContext {
 	resume?: SolveStore;
 	/** [N, H, W, C]: only to report the oracle beside the result; it selects nothing. */
 	truth?: HostTensor;
+	/** Weights of a perceptual network; throws NOT_FOUND where they are not known. Absent: none are. */
+	lpips?: (network: PerceptualNetwork) => Promise<LpipsWeights>;
 }
 
 export interface Progress {
@@ -50,8 +53,8 @@ export interface Progress {
 	preview?: HostTensor;
 }
 
-/** Why an image's reconstruction ended where it did. */
-export type StopReason = 'steps' | 'flat' | 'discrepancy' | 'deadline' | 'diverged';
+/** Why an image's reconstruction ended where it did; threshold: at the perceptual distance that ends it. */
+export type StopReason = 'steps' | 'flat' | 'discrepancy' | 'threshold' | 'deadline' | 'diverged';
 
 /** The course of one layer; one value a step and image. */
 export interface LayerHistory {
@@ -64,7 +67,7 @@ export interface LayerHistory {
 export interface Reconstruction {
 	/** [N, H, W, C] in [−1, 1] where the generator keeps it; not clipped. */
 	images: HostTensor;
-	/** The variables of the selected iterate by name, [N, …]: latent, noise.<i>, offset.<cut>. */
+	/** The variables of the selected iterate by name, [N, …]: latent, noise.<i>, offset.<cut>; and their centre. */
 	latents: HostTensors;
 	/** ‖Ax − y‖² / ‖y‖² over everything measured, one an image. */
 	residual: number[];
@@ -80,6 +83,8 @@ export interface Reconstruction {
 	spread?: HostTensor;
 	/** Only with a truth: the PSNR (dB) of the iterate that the truth would have selected. Never the result. */
 	oraclePsnr: number[] | null;
+	/** What the perceptual term compared, for people: `LPIPS (AlexNet, v0.1)`; absent where no term acted. */
+	perceptual?: string;
 }
 
 /** `P`: the prior it takes, a GAN by default; `Prior | null` for a solver that needs none. */

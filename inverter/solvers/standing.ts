@@ -1,7 +1,7 @@
 // How each image of a batch stands while a solver works: its best score, whether it still moves, and why not.
 import { RtilError } from '../../errors/index.ts';
 import type { MeasurementKey } from '../problems/index.ts';
-import { type StepReport, WORST_SCORE } from './layers.ts';
+import { type StepReport, WORST_SCORE } from './iterate.ts';
 import type { Split } from './selection.ts';
 import type { StopReason } from './solver.ts';
 
@@ -42,6 +42,18 @@ export class Standing {
 			this.score[i] = WORST_SCORE;
 			this.improvedAt[i] = 0;
 		}
+	}
+
+	/** What is selected stays; the patience begins anew. */
+	enterStage(): void {
+		this.active.fill(true);
+		this.reasons.fill('steps');
+		this.improvedAt.fill(0);
+	}
+
+	/** Whether some image would go on if there were another stage. */
+	get goesOn(): boolean {
+		return this.reasons.some((reason) => reason === 'steps' || reason === 'flat');
 	}
 
 	/** Takes in the report of step t of a layer; `before` steps were taken in earlier ones. */

@@ -1,8 +1,13 @@
 import test from 'ava';
 import { parseSolver, selectMeasurements, solverFor, solvers } from '../../inverter/index.ts';
-import { measured, solve, truth, worst } from './solving.ts';
+import { measured, prior, priorFor, solve, truth, worst } from './solving.ts';
+import { withDiscriminator } from './tiny-prior.ts';
 
 const sensing = measured({ kind: 'compressed-sensing', ratio: 0.3 });
+
+const holes = measured({ kind: 'inpainting', mask: 'random', ratio: 0.6 });
+const critic = withDiscriminator(prior);
+const stage = { steps: 6, share: 1, rate: 1e-3, latentRate: 0.01, features: 1, data: 1 };
 
 /** Short runs of every solver that takes a prior; baselines.test.ts has the others. */
 const runs = [
@@ -17,10 +22,16 @@ const runs = [
 	{ kind: 'brgm', steps: 20 },
 	{ kind: 'l-brgm', steps: 20, draws: 5 },
 	{ kind: 'robust', steps: [12, 8, 8] },
+	{ kind: 'pti', pivot: { steps: 15, rate: 0.1, ramp: { up: 0, down: 0.5 }, noise: 0.05 } },
+	{ kind: 'dgp', draws: 5, stages: [{ ...stage, share: 0.5 }, stage] },
+	{ kind: 'cri', samples: 600, offset: { steps: 15, rate: 0.1, ramp: { up: 0, down: 0.5 }, weight: 0.01 } },
 	{ kind: 'glow-synthesis', steps: 20 },
 	{ kind: 'glow-analysis', steps: 20 },
 	{ kind: 'glow-analysis', preset: 'published-code', steps: 20 },
 ];
+/** A problem that the solver serves: DGP needs images. */
+const problemOf = ({ kind }: { kind: string }) => (kind === 'dgp' ? holes : sensing);
+const priorOf = (solver: object) => (priorFor(solver) === prior ? critic : priorFor(solver));
 
 test('every solver of the registry that takes a prior is held to this', (t) => {
 	const kinds = new Set(runs.map((run) => solverFor(parseSolver(run)).kind));
@@ -29,9 +40,10 @@ test('every solver of the registry that takes a prior is held to this', (t) => {
 
 for (const solver of runs) {
 	test(`the result for an image does not depend on its batch: ${JSON.stringify(solver)}`, async (t) => {
-		const together = (await solve(solver, sensing)).result;
-		const swapped = (await solve(solver, selectMeasurements(sensing, [2, 0]))).result;
-		const alone = (await solve(solver, selectMeasurements(sensing, [2]))).result;
+		const problem = problemOf(solver);
+		const together = (await solve(solver, problem, {}, priorOf(solver))).result;
+		const swapped = (await solve(solver, selectMeasurements(problem, [2, 0]), {}, priorOf(solver))).result;
+		const alone = (await solve(solver, selectMeasurements(problem, [2]), {}, priorOf(solver))).result;
 		const each = truth.data.length / 3;
 		const image = together.images.data.subarray(2 * each);
 		// Rounding grows over the steps; images span [−1, 1].
@@ -57,13 +69,15 @@ test('an image that ends early keeps its result while the others go on', async (
 });
 
 for (const solver of [
+	...runs.filter(({ kind }) => ['pti', 'dgp', 'cri'].includes(kind)),
 	{ kind: 'ilo', steps: [20, 10] },
 	{ kind: 'glow-synthesis', steps: 20 },
 	{ kind: 'glow-analysis', steps: 20 },
 ])
 	test(`a truth changes nothing but the oracle figure: ${solver.kind}`, async (t) => {
-		const blind = (await solve(solver, sensing)).result;
-		const seen = (await solve(solver, sensing, { truth })).result;
+		const problem = problemOf(solver);
+		const blind = (await solve(solver, problem, {}, priorOf(solver))).result;
+		const seen = (await solve(solver, problem, { truth }, priorOf(solver))).result;
 		t.is(blind.oraclePsnr, null);
 		t.is(seen.oraclePsnr!.length, 3);
 		t.true(worst(blind.images.data, seen.images.data) < 1e-4);

@@ -9,6 +9,8 @@ import { engine, glow, measured, prior, solve } from './solving.ts';
 const sensing = measured({ kind: 'compressed-sensing', ratio: 0.3 });
 const noisy = measured({ kind: 'denoising', noise: { kind: 'gaussian', sigma: 0.2 } });
 
+const offset = { steps: 10, rate: 0.1, ramp: { up: 0, down: 0 }, weight: 0.01 };
+
 for (const [solver, problem, stops] of [
 	// The first in the first layer, the second in a later one.
 	[{ kind: 'ilo', steps: [12, 8, 6] }, sensing, [7, 16]],
@@ -18,6 +20,8 @@ for (const [solver, problem, stops] of [
 	[{ kind: 'csgm', steps: 15, restarts: 2 }, sensing, [6]],
 	[{ kind: 'l-brgm', steps: 10, draws: 4 }, sensing, [5]],
 	[{ kind: 'mgan', steps: 10, codes: 4 }, sensing, [5]],
+	// Resumed in the search for the offset; the weights are tuned anew.
+	[{ kind: 'cri', samples: 600, offset, tuning: { steps: 3, rate: 1e-3, until: 0 } }, sensing, [5]],
 ] as const) {
 	test(`killed and resumed: ${JSON.stringify(solver)}`, async (t) => {
 		const { seconds: _, ...whole } = (await solve(solver, problem)).result;

@@ -100,7 +100,7 @@ for (const [json, message] of [
 	],
 	[
 		{ kind: 'ilo', preset: 'slow' },
-		'Expected one of quick, paper, paper-rtil, published-code, published-code-rtil, published-code-ilo for solver.preset but received "slow"',
+		'Expected one of quick, paper, paper-rtil, paper-perceptual, paper-rtil-perceptual, published-code, published-code-rtil, published-code-ilo for solver.preset but received "slow"',
 	],
 	[{ kind: 'ilo', step: 5 }, 'Unknown key "step" in solver.'],
 	[{ kind: 'csgm', restarts: 0 }, 'Expected a value of at least 1 for solver.restarts but received 0'],

@@ -1,13 +1,20 @@
 // Small networks with random weights: priors whose range is known.
 import * as tf from '@tensorflow/tfjs-core';
 import type { Engine, HostTensor, HostTensors } from '../../engine/index.ts';
-import { stream } from '../../engine/index.ts';
+import { elements, stream } from '../../engine/index.ts';
 import { type GlowPrior, latentStatistics, type Prior, renderImages } from '../../inverter/index.ts';
 import {
 	type Glow,
 	type GlowArchitecture,
 	glowOf,
+	type LpipsWeights,
+	lpips,
+	type PerceptualNetwork,
+	type PgganConfig,
+	pgganDiscriminator,
 	pgganGenerator,
+	type StyleGAN2Config,
+	stylegan2Discriminator,
 	stylegan2Generator,
 } from '../../models/index.ts';
 
@@ -41,6 +48,31 @@ export function tinyPggan(engine: Engine): Prior {
 	const params = generator.init(5);
 	const latent = latentStatistics(engine, generator, params, { seed: 1 });
 	return { kind: 'gan', id: 'tiny-pggan', generator, params, latent, rtil: null };
+}
+
+/** A prior with a discriminator of its size, random as the generator. */
+export function withDiscriminator(prior: Prior): Prior {
+	const { kind, config } = prior.generator;
+	const network =
+		kind === 'pggan'
+			? pgganDiscriminator(config as PgganConfig)
+			: stylegan2Discriminator(config as StyleGAN2Config);
+	return { ...prior, discriminator: { network, params: network.init(6) } };
+}
+
+/** An LPIPS with random weights. */
+export async function randomLpips(network: PerceptualNetwork): Promise<LpipsWeights> {
+	const params: HostTensors = {};
+	for (const [name, shape] of Object.entries(lpips({ network }).shapes)) {
+		const inputs = elements(shape.slice(0, -1));
+		const data = stream(4, name).normals(0, elements(shape));
+		const scale = name.endsWith('bias') ? 0 : Math.sqrt(2 / inputs);
+		params[name] = {
+			shape,
+			data: data.map((value) => (name.startsWith('lin') ? value ** 2 : scale * value)),
+		};
+	}
+	return { network, version: '0.1', params };
 }
 
 /** Images of the prior itself, without noise: [N, 16, 16, 3]. */

@@ -40,7 +40,7 @@ testGolden('images, features and logits of every stage equal the GAN zoo', 'pgga
 		const { generator, discriminator, g, d, input, fadeD, real } = setting(f, c);
 		const image = generator.synthesize(g, input);
 		f.expect(`${c.id}.image`, channelsFirst(image));
-		f.expect(`${c.id}.d_feature`, host(discriminator.features(d, real, fadeD)));
+		f.expect(`${c.id}.d_feature`, host(discriminator.embedding(d, real, fadeD)));
 		f.expect(`${c.id}.d_real`, column(discriminator.score(d, real, fadeD)));
 		f.expect(`${c.id}.d_fake`, column(discriminator.score(d, image, fadeD)));
 	}
