@@ -38,6 +38,7 @@ export {
 	latestCheckpoint,
 	listCheckpoints,
 	type Retention,
+	retentionSchema,
 	type StoredCheckpoint,
 } from './retention.ts';
 export {

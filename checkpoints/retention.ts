@@ -1,6 +1,7 @@
 // A folder of checkpoints, one a step: which is the newest whole one, and which are kept.
 import { readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { z } from 'zod';
 import { readManifest, UNFINISHED, verifyCheckpoint } from './folder.ts';
 import type { CheckpointManifest } from './manifest.ts';
 
@@ -58,14 +59,21 @@ export async function latestCheckpoint(
 	return undefined;
 }
 
-export interface Retention {
-	/** How many of the latest stay; at least 1. */
-	keepLast: number;
-	/** Those whose step is a multiple stay. */
-	every?: number;
-	/** The best by a metric stays; checkpoints without that metric do not compete. */
-	best?: { metric: string; order: 'min' | 'max' };
-}
+export const retentionSchema = z
+	.strictObject({
+		keepLast: z.int().min(1).default(2).describe('How many of the latest stay'),
+		every: z.int().min(1).optional().describe('Those whose step is a multiple of this stay'),
+		best: z
+			.strictObject({
+				metric: z.string().describe('As named in metrics.jsonl: d, nll, …'),
+				order: z.enum(['min', 'max']).default('min'),
+			})
+			.optional()
+			.describe('The best by a metric stays; those without the metric do not compete'),
+	})
+	.describe('Which checkpoints of an arm stay');
+
+export type Retention = z.infer<typeof retentionSchema>;
 
 /** Removes what the policy does not keep, and what writers that were killed left; the folders removed. */
 export async function applyRetention(

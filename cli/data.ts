@@ -1,6 +1,7 @@
 // rtil data faces | prepare: images for training, drawn or from photographs.
 import path from 'node:path';
 import { Command, Option } from 'commander';
+import { expected } from '../errors/index.ts';
 import { datasetCache } from './folders.ts';
 import { declare, interruptible, jsonOption, print, printJson, wholeNumber } from './frame.ts';
 import { showProgress } from './progress.ts';
@@ -32,7 +33,7 @@ function facesCommand(): Command {
 interface PrepareCommandOptions {
 	resolution: number;
 	channels: string;
-	crop: 'centre' | 'none';
+	crop: 'centre' | 'none' | { left: number; top: number; width: number; height: number };
 	cache: string;
 	strict?: boolean;
 	json?: boolean;
@@ -48,8 +49,11 @@ function prepareCommand(): Command {
 		.addOption(new Option('--resolution <pixels>', 'side').default(32).argParser(wholeNumber(4, 1024)))
 		.addOption(new Option('--channels <n>', 'colour or grey').choices(['3', '1']).default('3'))
 		.addOption(
-			new Option('--crop <how>', 'centre square, or the whole stretched')
-				.choices(['centre', 'none'])
+			new Option(
+				'--crop <how>',
+				'centre: the centre square; none: the whole, stretched; LEFT,TOP,WIDTH,HEIGHT: a box',
+			)
+				.argParser(cropOf)
 				.default('centre'),
 		)
 		.addOption(
@@ -82,6 +86,16 @@ function prepareCommand(): Command {
 				});
 			},
 		);
+}
+
+/** `centre`, `none`, or a box in pixels of the upright image. */
+function cropOf(text: string): PrepareCommandOptions['crop'] {
+	if (text === 'centre' || text === 'none') return text;
+	const numbers = /^(\d+),(\d+),(\d+),(\d+)$/.exec(text)?.slice(1).map(Number);
+	const [left, top, width, height] = numbers ?? [];
+	if (left === undefined || top === undefined || !width || !height)
+		throw expected('centre, none or LEFT,TOP,WIDTH,HEIGHT', '--crop', text);
+	return { left, top, width, height };
 }
 
 async function showing(

@@ -4,11 +4,12 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import { retentionSchema } from '../checkpoints/index.ts';
 import { dataSpec } from '../data/index.ts';
 import { RtilError } from '../errors/index.ts';
 import { parseSolver, problemLevel, problemName, problemSchema, solvers } from '../inverter/index.ts';
 import { family, type Generator, generatorOf, glowOf, modelPresets } from '../models/index.ts';
-import { armConfigSchema, recipeOf } from '../trainer/index.ts';
+import { armConfigSchema, onDivergenceSchema, recipeOf } from '../trainer/index.ts';
 import { budgetSchema, parseMinutes } from './budget.ts';
 import { checkProblems, withFileForms, withFilesRead } from './problems.ts';
 import { checkSource, parseSource, type Source } from './source.ts';
@@ -80,6 +81,8 @@ export const experimentSchema = z.strictObject({
 		.union([z.strictObject({ seconds: z.number().positive() }), z.strictObject({ steps: z.int().min(1) })])
 		.default({ seconds: 60 })
 		.describe('How often training saves itself: at most this much is lost when a process is killed.'),
+	keep: retentionSchema.prefault({}),
+	onDivergence: onDivergenceSchema,
 	evaluation: evaluationSchema.optional().describe('Without it the run only trains.'),
 });
 

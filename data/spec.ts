@@ -40,7 +40,7 @@ export const folderSpec = z.strictObject({
 			}),
 		])
 		.default('centre'),
-	/** The resampling kernel. */
+	/** The resampling kernel. A JPEG is first reduced by its decoder (by 2, 4 or 8), never below the wanted size. */
 	filter: z.enum(['nearest', 'linear', 'cubic', 'mitchell', 'lanczos2', 'lanczos3']).default('lanczos3'),
 	split: split.optional(),
 });

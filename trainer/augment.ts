@@ -24,9 +24,14 @@ const phase = sym6.reduce((sum, tap, k) => sum + k * tap, 0) / Math.SQRT2 - earl
 /** Samples of the doubled grid that halving needs on both sides together. */
 const margin = sym6.length - 2;
 
-/** Shapes of the inputs of `augment` for `n` images. */
-export function augmentationShapes(n: number): Record<'geometry' | 'moved' | 'colour', number[]> {
-	return { geometry: [n, 6], moved: [n], colour: [n, 12] };
+/** Shapes of the inputs of `augment` for `n` images; `prefix` as in `prefixed`. */
+export function augmentationShapes(n: number, prefix = ''): Record<string, number[]> {
+	return prefixed(prefix, { geometry: [n, 6], moved: [n], colour: [n, 12] });
+}
+
+/** Inputs of `augment` under names of their own, where a step augments more than once. */
+export function prefixed<Value>(prefix: string, inputs: Record<string, Value>): Record<string, Value> {
+	return Object.fromEntries(Object.entries(inputs).map(([name, value]) => [prefix + name, value]));
 }
 
 /**
@@ -38,9 +43,11 @@ export function augmentationShapes(n: number): Record<'geometry' | 'moved' | 'co
  * @param inputs as `augmentationSource` draws them, `geometry` [N, 6], the affine
  * maps from result to source in pixels about the centre (a, b, e, c, d, f: x' = a·x + b·y + e, y' = c·x + d·y + f);
  * `moved` [N], 1 where the geometry is not the identity, else 0; `colour` [N, 12], the rows of [C | c].
+ * @param prefix before the names of the inputs.
  */
-export function augment(images: tf.Tensor, inputs: TensorMap): tf.Tensor {
-	return recolour(move(images, inputs.geometry!, inputs.moved!), inputs.colour!);
+export function augment(images: tf.Tensor, inputs: TensorMap, prefix = ''): tf.Tensor {
+	const [geometry, moved, colour] = ['geometry', 'moved', 'colour'].map((name) => inputs[prefix + name]!);
+	return recolour(move(images, geometry!, moved!), colour!);
 }
 
 /** The geometric part of `augment`. */

@@ -7,6 +7,7 @@ import {
 	rtilSchema,
 	type stylegan2Architecture,
 } from '../models/index.ts';
+import { augmentSchema } from './ada.ts';
 
 const count = z.int().min(1);
 
@@ -139,6 +140,7 @@ const stylegan2Training = z.strictObject({
 	mixing: z.number().min(0).max(1).default(0.9).describe('Probability of style mixing'),
 	emaHalfLife: average(10),
 	flips,
+	augment: augmentSchema.nullable().default(null),
 });
 
 const pgganTraining = z.strictObject({
@@ -202,6 +204,17 @@ export const armConfigSchema = z.strictObject({
 	rtil: rtilSchema.nullable().default(null).describe('Absent or null: vanilla training'),
 	training: trainingSchema.prefault({}),
 });
+
+/** What becomes of an arm whose losses or parameters are no numbers any more. */
+export const onDivergenceSchema = z
+	.union([
+		z.literal('stop'),
+		z.strictObject({ rollback: z.int().min(1).max(100).describe('How often at most, in one arm') }),
+	])
+	.default('stop')
+	.describe('stop: the arm fails; rollback: it goes on from its last checkpoint with other draws');
+
+export type OnDivergence = z.infer<typeof onDivergenceSchema>;
 
 /** As resolved: every default filled in. */
 export type ArmConfig = z.infer<typeof armConfigSchema>;

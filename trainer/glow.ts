@@ -22,7 +22,7 @@ import { FlopsCounter, flatSamples } from './session.ts';
 /** Images whose activations actnorm begins with. */
 const firstImages = 64;
 
-export function glowRecipe(config: ArmOf<'glow'>, seed: number): Recipe {
+export function glowRecipe(config: ArmOf<'glow'>, seed: number, draws = seed): Recipe {
 	if (config.rtil)
 		throw expected('null', 'rtil', config.rtil, 'A Glow has no intermediate latents to regularise');
 	const { model, training } = config;
@@ -71,7 +71,7 @@ export function glowRecipe(config: ArmOf<'glow'>, seed: number): Recipe {
 				...Object.fromEntries(constants.map((name) => [name, g[name]!])),
 			};
 		},
-		start: (engine, dataset, state) => session(engine, glow, config, dataset, state, seed),
+		start: (engine, dataset, state) => session(engine, glow, config, dataset, state, { seed, draws }),
 	};
 }
 
@@ -124,7 +124,7 @@ function session(
 	{ training }: ArmOf<'glow'>,
 	dataset: Dataset,
 	state: HostTensors,
-	seed: number,
+	{ seed, draws }: { seed: number; draws: number },
 ): TrainingSession {
 	const { batch, bits, clip, temperature, warmup, learningRate, beta1, beta2 } = training;
 	const settings: AdamSettings = { rate: learningRate, beta1, beta2, epsilon: 1e-8 };
@@ -182,7 +182,7 @@ function session(
 		},
 	});
 	const counter = new FlopsCounter(program);
-	const read = reader(dataset, seed, training);
+	const read = reader(dataset, draws, training);
 	const kept = Object.keys(state);
 	const eps = Object.fromEntries(
 		glow.latentShapes.map((shape, i) => [

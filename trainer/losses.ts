@@ -24,7 +24,11 @@ export function discriminatorLoss(real: tf.Tensor, fake: tf.Tensor, weights: tf.
 }
 
 /** R1 penalty without its weight: the mean over images of ‖∇D(x)‖² (Mescheder et al. 2018, equation 9). */
-export function r1Penalty(discriminator: Discriminator, d: TensorMap, real: tf.Tensor): tf.Scalar {
+export function r1Penalty(
+	discriminator: Pick<Discriminator, 'score'>,
+	d: TensorMap,
+	real: tf.Tensor,
+): tf.Scalar {
 	const [gradient] = vectorJacobian(() => tf.sum(discriminator.score(d, real)), [real]);
 	return tf.div(tf.sum(tf.square(gradient!)), real.shape[0]!);
 }

@@ -45,7 +45,7 @@ function armAt(config: ArmOf<'pggan'>, { resolution, batch }: Stage): PgganArm {
 	};
 }
 
-export function pgganRecipe(config: ArmOf<'pggan'>, seed: number): Recipe {
+export function pgganRecipe(config: ArmOf<'pggan'>, seed: number, draws = seed): Recipe {
 	const stages = stagesOf(config);
 	const arms = stages.map((stage) => armAt(config, stage));
 	const full = arms.at(-1)!;
@@ -63,13 +63,15 @@ export function pgganRecipe(config: ArmOf<'pggan'>, seed: number): Recipe {
 		groups: (state) => networkGroups(full, state),
 		restore: (read) => restoreNetworks(full, read),
 		start: (engine, dataset, state, step) =>
-			growingSession({ config, seed, stages, arms }, engine, dataset, state, step),
+			growingSession({ config, seed, draws, stages, arms }, engine, dataset, state, step),
 	};
 }
 
 interface Plan {
 	config: ArmOf<'pggan'>;
 	seed: number;
+	/** Seed of what steps draw. */
+	draws: number;
 	stages: readonly Stage[];
 	arms: readonly PgganArm[];
 }
@@ -133,7 +135,7 @@ function growingSession(
 }
 
 function stageSession(
-	{ config, seed }: Plan,
+	{ config, draws: seed }: Plan,
 	arm: PgganArm,
 	stage: Stage,
 	engine: Engine,

@@ -41,5 +41,9 @@ export interface TrainingSession {
 /** Images in a grid of samples. */
 export const sampleCount = 32;
 
-/** Builds the recipe of a configuration; throws INVALID_INPUT where its parts do not fit together. */
-export type RecipeOf<Config = ArmConfig> = (config: Config, seed: number) => Recipe;
+/**
+ * Builds the recipe of a configuration; throws INVALID_INPUT where its parts do not fit together.
+ *
+ * `seed` is that of the initial weights and of the grids of samples, `draws` (default: the same) that of what steps draw.
+ */
+export type RecipeOf<Config = ArmConfig> = (config: Config, seed: number, draws?: number) => Recipe;

@@ -7,14 +7,14 @@ import type { Recipe } from './recipe.ts';
 import { stylegan2Recipe } from './stylegan2.ts';
 
 /** Builds the recipe of an arm; throws INVALID_INPUT where its parts do not fit together. */
-export function recipeOf(config: ArmConfig, seed: number): Recipe {
+export function recipeOf(config: ArmConfig, seed: number, draws = seed): Recipe {
 	requireKind(config);
 	switch (config.model.kind) {
 		case 'stylegan2':
-			return stylegan2Recipe(config as ArmOf<'stylegan2'>, seed);
+			return stylegan2Recipe(config as ArmOf<'stylegan2'>, seed, draws);
 		case 'pggan':
-			return pgganRecipe(config as ArmOf<'pggan'>, seed);
+			return pgganRecipe(config as ArmOf<'pggan'>, seed, draws);
 		case 'glow':
-			return glowRecipe(config as ArmOf<'glow'>, seed);
+			return glowRecipe(config as ArmOf<'glow'>, seed, draws);
 	}
 }

@@ -22,6 +22,7 @@ import {
 	spreadStep,
 	updated,
 } from './arm.ts';
+import { augment, augmentationShapes } from './augment.ts';
 import type { ArmOf } from './config.ts';
 import {
 	discriminatorLoss,
@@ -77,22 +78,48 @@ export function compileSteps(engine: Engine, arm: Stylegan2Arm, state: HostTenso
 	});
 }
 
+/** What is augmented before D sees it; also the prefix of the inputs that say how. */
+type Shown = 'real.' | 'fake.';
+
+/** Shapes of those inputs for `n` images; none where nothing is augmented. */
+function shownShapes({ config }: Stylegan2Arm, shown: Shown, n: number): Record<string, number[]> {
+	return config.training.augment ? augmentationShapes(n, shown) : {};
+}
+
+/** Images as D sees them. */
+function asShown({ config }: Stylegan2Arm, shown: Shown, images: tf.Tensor, inputs: TensorMap): tf.Tensor {
+	return config.training.augment ? augment(images, inputs, shown) : images;
+}
+
+/** Mean of sign(logits): by how much more often than not D takes images for real. */
+function meanSign(logits: tf.Tensor): tf.Tensor {
+	return tf.mean(tf.sub(tf.step(logits), tf.step(tf.neg(logits))));
+}
+
 function together(arm: Stylegan2Arm): Record<string, ProgramFunction> {
 	const { config, generator, discriminator, layout, members, parts, pathParts } = arm;
 	const [part] = parts as [FamilyBatch];
 	const [pathPart] = pathParts as [FamilyBatch];
+	const { batch } = config.training;
 	const size = generator.resolution;
-	const drawn = partShapes(arm, part);
+	const drawn = { ...partShapes(arm, part), ...shownShapes(arm, 'fake.', part.size) };
 	return {
 		d: {
-			inputs: { ...drawn, real: [config.training.batch, size, size, 3], adam: [2] },
+			inputs: {
+				...drawn,
+				...shownShapes(arm, 'real.', batch),
+				real: [batch, size, size, 3],
+				adam: [2],
+			},
 			run(current, inputs) {
-				const images = fakes(generator, layout.g.unpack(current.g!), inputs, mixingOf(arm, part));
+				const made = fakes(generator, layout.g.unpack(current.g!), inputs, mixingOf(arm, part));
+				const images = asShown(arm, 'fake.', made, inputs);
+				const real = asShown(arm, 'real.', inputs.real!, inputs);
 				const weights = tf.tensor1d(part.weight);
 				const d = layout.d.unpack(current.d!);
 				let logits: { real: tf.Tensor; fake: tf.Tensor } | undefined;
 				const { value, gradients } = valueAndGradients(() => {
-					logits = { real: discriminator.score(d, inputs.real!), fake: discriminator.score(d, images) };
+					logits = { real: discriminator.score(d, real), fake: discriminator.score(d, images) };
 					// Kept: the tape frees what the loss does not return.
 					tf.keep(logits.real);
 					tf.keep(logits.fake);
@@ -101,6 +128,7 @@ function together(arm: Stylegan2Arm): Record<string, ProgramFunction> {
 				const outputs = {
 					loss: value,
 					real: tf.mean(logits!.real),
+					sign: meanSign(logits!.real),
 					fake: scoresOf(members, part, logits!.fake),
 				};
 				tf.dispose(logits!);
@@ -126,18 +154,20 @@ function together(arm: Stylegan2Arm): Record<string, ProgramFunction> {
 
 function inTurns(arm: Stylegan2Arm): Record<string, ProgramFunction> {
 	const { config, generator, discriminator, layout, members, parts, pathParts } = arm;
+	const { batch } = config.training;
 	const size = generator.resolution;
 	const functions: Record<string, ProgramFunction> = {
 		'd.real': {
-			inputs: { real: [config.training.batch, size, size, 3] },
-			run(current, { real }) {
+			inputs: { ...shownShapes(arm, 'real.', batch), real: [batch, size, size, 3] },
+			run(current, inputs) {
+				const real = asShown(arm, 'real.', inputs.real!, inputs);
 				const d = layout.d.unpack(current.d!);
 				let logits: tf.Tensor | undefined;
 				const { value, gradients } = valueAndGradients(() => {
-					logits = tf.keep(discriminator.score(d, real!));
+					logits = tf.keep(discriminator.score(d, real));
 					return realTerm(logits);
 				}, d);
-				const outputs = { loss: value, real: tf.mean(logits!) };
+				const outputs = { loss: value, real: tf.mean(logits!), sign: meanSign(logits!) };
 				logits!.dispose();
 				return { outputs, state: { 'd.sum': layout.d.pack(gradients) } };
 			},
@@ -146,10 +176,12 @@ function inTurns(arm: Stylegan2Arm): Record<string, ProgramFunction> {
 		'g.apply': appliedStep(arm, 'g'),
 	};
 	parts.forEach((part, k) => {
+		const drawn = { ...partShapes(arm, part), ...shownShapes(arm, 'fake.', part.size) };
 		functions[`d.${k}`] = {
-			inputs: partShapes(arm, part),
+			inputs: drawn,
 			run(current, inputs) {
-				const images = fakes(generator, layout.g.unpack(current.g!), inputs, mixingOf(arm, part));
+				const made = fakes(generator, layout.g.unpack(current.g!), inputs, mixingOf(arm, part));
+				const images = asShown(arm, 'fake.', made, inputs);
 				const d = layout.d.unpack(current.d!);
 				let logits: tf.Tensor | undefined;
 				const { value, gradients } = valueAndGradients(() => {
@@ -162,7 +194,7 @@ function inTurns(arm: Stylegan2Arm): Record<string, ProgramFunction> {
 			},
 		};
 		functions[`g.${k}`] = {
-			inputs: partShapes(arm, part),
+			inputs: drawn,
 			run(current, inputs) {
 				const { value, gradient } = gradientOfG(arm, part, current, inputs);
 				return { outputs: { loss: value }, state: { 'g.sum': tf.add(current['g.sum']!, gradient) } };
@@ -190,7 +222,7 @@ function gradientOfG(arm: Stylegan2Arm, part: FamilyBatch, current: TensorMap, i
 	const d = arm.layout.d.unpack(current.d!);
 	const g = arm.layout.g.unpack(current.g!);
 	const { value, gradients } = valueAndGradients(() => {
-		const images = fakes(arm.generator, g, inputs, mixingOf(arm, part));
+		const images = asShown(arm, 'fake.', fakes(arm.generator, g, inputs, mixingOf(arm, part)), inputs);
 		return generatorLoss(arm.discriminator.score(d, images), tf.tensor1d(part.weight));
 	}, g);
 	return { value, gradient: arm.layout.g.pack(gradients) };
@@ -231,13 +263,21 @@ function gradientOfPath(arm: Stylegan2Arm, part: FamilyBatch, current: TensorMap
 function r1Step(arm: Stylegan2Arm): ProgramFunction {
 	const { config, generator, discriminator, layout } = arm;
 	const { batch, r1 } = config.training;
+	const { resolution } = generator;
 	return {
-		inputs: { real: [batch, generator.resolution, generator.resolution, 3], adam: [2] },
+		inputs: {
+			...shownShapes(arm, 'real.', batch),
+			real: [batch, resolution, resolution, 3],
+			adam: [2],
+		},
 		run(current, inputs) {
 			const d = layout.d.unpack(current.d!);
+			// The gradient is that in the image before it is augmented, as in the published code.
+			const score = (d: TensorMap, images: tf.Tensor) =>
+				discriminator.score(d, asShown(arm, 'real.', images, inputs));
 			let penalty: tf.Tensor | undefined;
 			const { gradients } = valueAndGradients(() => {
-				penalty = tf.keep(r1Penalty(discriminator, d, inputs.real!));
+				penalty = tf.keep(r1Penalty({ score }, d, inputs.real!));
 				return tf.mul(penalty, (r1.gamma / 2) * r1.every) as tf.Scalar;
 			}, d);
 			const outputs = { penalty: tf.clone(penalty!) };

@@ -1,40 +1,49 @@
 // StyleGAN2 as a recipe (Karras et al. 2020): D, then G, each with its lazy regulariser, then the weight average.
 import { batchFlips, batchSampler } from '../data/index.ts';
 import { type HostTensors, stream } from '../engine/index.ts';
+import { type AdaState, decodeAda, encodeAda, initialAda, nextAda } from './ada.ts';
 import { averageDecay, buildArm, networkGroups, optimizerInput, restoreNetworks } from './arm.ts';
+import { prefixed } from './augment.ts';
+import { augmentationSource } from './augment-draws.ts';
 import type { ArmOf } from './config.ts';
 import type { Recipe, TrainingSession } from './recipe.ts';
 import { type FamilyBatch, latentSource } from './sampling.ts';
 import { FlopsCounter, flatSamples, sampleLatents } from './session.ts';
 import { compileSteps, initialState, type Stylegan2Arm } from './stylegan2-steps.ts';
 
-export function stylegan2Recipe(config: ArmOf<'stylegan2'>, seed: number): Recipe {
+export function stylegan2Recipe(config: ArmOf<'stylegan2'>, seed: number, draws = seed): Recipe {
 	const arm = buildArm(config);
-	const { batch } = config.training;
+	const { batch, augment } = config.training;
+	const fresh: HostTensors = augment ? { ada: encodeAda(initialAda(augment)) } : {};
 	return {
 		resolution: arm.generator.resolution,
 		images: (step) => step * batch,
 		architecture: () => ({ generator: { ...config.model }, discriminator: { ...config.model } }),
 		typicalStep: 0,
-		initial: () => initialState(arm, seed),
-		groups: (state) => ({ ...networkGroups(arm, state), state: { path_mean: state.pathMean! } }),
-		restore: async (read): Promise<HostTensors> => ({
-			...(await restoreNetworks(arm, read)),
-			pathMean: (await read('state')).path_mean!,
+		initial: () => ({ ...initialState(arm, seed), ...fresh }),
+		groups: (state) => ({
+			...networkGroups(arm, state),
+			state: { path_mean: state.pathMean!, ...(state.ada ? { ada: state.ada } : {}) },
 		}),
-		start: (engine, dataset, state) => {
+		restore: async (read): Promise<HostTensors> => {
+			const { path_mean, ada } = await read('state');
+			const strength: HostTensors = augment && ada ? { ada } : fresh;
+			return { ...(await restoreNetworks(arm, read)), pathMean: path_mean!, ...strength };
+		},
+		start: (engine, dataset, { ada, ...state }) => {
 			const program = compileSteps(engine, arm, state);
 			const counter = new FlopsCounter(program);
 			const kept = Object.keys(state);
+			const strength = ada ? { ada: decodeAda(ada) } : undefined;
 			const latents = sampleLatents(seed, arm.generator);
 			return {
-				step: iteration(arm, counter.call, dataset, seed),
+				step: iteration(arm, counter.call, dataset, draws, strength),
 				samples: () => flatSamples(program.call('sample', latents).images!, arm.generator.resolution),
 				inspect() {
 					const spread = Object.entries(program.call('spread', latents));
 					return Object.fromEntries(spread.map(([cut, { data }]) => [`rms ${cut}`, data[0]!]));
 				},
-				read: () => program.read(kept),
+				read: () => ({ ...program.read(kept), ...(strength ? { ada: encodeAda(strength.ada) } : {}) }),
 				flops: counter.total,
 				dispose: () => program.dispose(),
 			};
@@ -42,12 +51,17 @@ export function stylegan2Recipe(config: ArmOf<'stylegan2'>, seed: number): Recip
 	};
 }
 
-/** One iteration at a given step. */
+/**
+ * One iteration at a given step.
+ *
+ * @param strength of augmentation: read and advanced; absent: none.
+ */
 function iteration(
 	arm: Stylegan2Arm,
 	call: FlopsCounter['call'],
 	dataset: Parameters<Recipe['start']>[1],
 	seed: number,
+	strength: { ada: AdaState } | undefined,
 ): TrainingSession['step'] {
 	const { config, generator, members, cuts, sigmas, parts, pathParts } = arm;
 	const { training } = config;
@@ -65,6 +79,21 @@ function iteration(
 	const latents = { d: sources('d', parts), g: sources('g', parts), path: sources('path', pathParts) };
 	const projections = pathParts.map((_, k) => stream(seed, k === 0 ? 'path y' : `path y ${k}`));
 	const indices = batchSampler({ seed, count: dataset.count, batch });
+	const { augment } = training;
+	/** How what a step shows to D is augmented, as inputs of that step. */
+	const shown = (purpose: string, prefix: 'real.' | 'fake.', count: number) => {
+		if (!augment || !strength) return () => ({});
+		const draw = augmentationSource({ seed, purpose, count, resolution: size, groups: augment.transforms });
+		return (step: number) => prefixed(prefix, { ...draw(step, strength.ada.p) });
+	};
+	const ofParts = (purpose: string) =>
+		parts.map((part, k) => shown(k === 0 ? purpose : `${purpose} ${k}`, 'fake.', part.size));
+	const shows = {
+		real: shown('d real', 'real.', batch),
+		r1: shown('r1', 'real.', batch),
+		d: ofParts('d fake'),
+		g: ofParts('g fake'),
+	};
 
 	return (step) => {
 		const losses: Record<string, number> = {};
@@ -88,30 +117,40 @@ function iteration(
 			losses[name] = (losses[name] ?? 0) + value;
 		};
 
+		let sign = 0;
 		if (inTurns) {
-			const ofReal = call('d.real', { real });
+			const ofReal = call('d.real', { ...shows.real(step), real });
+			sign = ofReal.sign!.data[0]!;
 			add('d', ofReal.loss!.data[0]!);
 			losses['score real'] = ofReal.real!.data[0]!;
 			latents.d.forEach((source, k) => {
-				const { loss, fake } = call(`d.${k}`, source(step));
+				const { loss, fake } = call(`d.${k}`, { ...source(step), ...shows.d[k]!(step) });
 				add('d', loss!.data[0]!);
 				score(fake!.data);
 			});
 			call('d.apply', { adam: adam('d') });
 		} else {
-			const { loss, real: ofReal, fake } = call('d', { ...latents.d[0]!(step), real, adam: adam('d') });
+			const drawn = { ...latents.d[0]!(step), ...shows.d[0]!(step), ...shows.real(step) };
+			const { loss, real: ofReal, sign: ofSign, fake } = call('d', { ...drawn, real, adam: adam('d') });
+			sign = ofSign!.data[0]!;
 			add('d', loss!.data[0]!);
 			losses['score real'] = ofReal!.data[0]!;
 			score(fake!.data);
 		}
-		if (lazyR1) losses.r1 = call('r1', { real, adam: adam('d', 1) }).penalty!.data[0]!;
+		if (lazyR1) {
+			const { penalty } = call('r1', { ...shows.r1(step), real, adam: adam('d', 1) });
+			losses.r1 = penalty!.data[0]!;
+		}
 
 		if (inTurns) {
 			latents.g.forEach((source, k) => {
-				add('g', call(`g.${k}`, source(step)).loss!.data[0]!);
+				add('g', call(`g.${k}`, { ...source(step), ...shows.g[k]!(step) }).loss!.data[0]!);
 			});
 			call('g.apply', { adam: adam('g') });
-		} else losses.g = call('g', { ...latents.g[0]!(step), adam: adam('g') }).loss!.data[0]!;
+		} else {
+			const drawn = { ...latents.g[0]!(step), ...shows.g[0]!(step) };
+			losses.g = call('g', { ...drawn, adam: adam('g') }).loss!.data[0]!;
+		}
 
 		if (lazyPath) {
 			latents.path.forEach((source, k) => {
@@ -122,6 +161,11 @@ function iteration(
 				add('path length', length!.data[0]! / pathParts.length);
 			});
 			if (inTurns) call('g.apply', { adam: adam('g', 1) });
+		}
+		if (augment && strength) {
+			losses['sign real'] = sign;
+			losses['augment p'] = strength.ada.p;
+			strength.ada = nextAda(strength.ada, sign, augment, batch);
 		}
 		const decay = averageDecay(training.emaHalfLife, batch, step * batch);
 		call('average', { decay: Float32Array.of(decay) });

@@ -6,12 +6,15 @@ import {
 	type CheckpointManifest,
 	checkpointName,
 	latestCheckpoint,
+	type Retention,
 	readGroup,
 	writeCheckpoint,
 } from '../checkpoints/index.ts';
 import { type Dataset, imageGrid, splitBatch } from '../data/index.ts';
 import type { Engine, HostTensor } from '../engine/index.ts';
-import type { ArmConfig } from './config.ts';
+import { RtilError } from '../errors/index.ts';
+import type { ArmConfig, OnDivergence } from './config.ts';
+import { collapse, meanDistance, realDistance } from './diversity.ts';
 import { recipeOf } from './recipes.ts';
 import { checkDataset, guard, requireFinite, requireSame } from './record.ts';
 
@@ -31,7 +34,9 @@ export interface TrainOptions {
 	checkpointEvery: Interval;
 	sampleEvery: Interval;
 	/** Checkpoints that stay. Default: the last two. */
-	keepLast?: number;
+	keep?: Retention;
+	/** Default: stop. */
+	onDivergence?: OnDivergence;
 	engine: Engine;
 	/** Aborted: a checkpoint is written and the signal's reason thrown. */
 	signal: AbortSignal;
@@ -76,12 +81,35 @@ const progressSeconds = 1;
  * when a loss is no longer a number (the last good checkpoint stays), or the signal's reason.
  */
 export async function trainArm(options: TrainOptions): Promise<TrainResult> {
+	const { onDivergence = 'stop', directory, emit } = options;
+	for (let attempt: number | undefined; ; ) {
+		try {
+			return await trainOnce(options, attempt);
+		} catch (error) {
+			if (onDivergence === 'stop' || !(error instanceof RtilError) || error.code !== 'DIVERGED') throw error;
+			const last = await latestCheckpoint(directory);
+			attempt = Math.max(attempt ?? 0, last?.manifest.metrics.attempt ?? 0) + 1;
+			if (!last || attempt > onDivergence.rollback) throw error;
+			const text = `${error.message}. Attempt ${attempt}: it goes on from step ${last.manifest.step} with other draws`;
+			emit({ type: 'log', level: 'warn', text });
+		}
+	}
+}
+
+/** Seed of what steps draw in an attempt: after a roll-back, other images, latents and noise than before. */
+function drawsOf(seed: number, attempt: number): number {
+	return (seed + attempt * 2 ** 40) % 2 ** 53;
+}
+
+/** @param again which attempt this is; absent: that of the checkpoint it goes on from. */
+async function trainOnce(options: TrainOptions, again?: number): Promise<TrainResult> {
 	const { engine, dataset, seed, steps, signal, now, emit, config } = options;
-	const recipe = recipeOf(config, seed);
-	checkDataset(recipe, dataset);
 	const resumed = await latestCheckpoint(options.directory, (dir, error) => {
 		emit({ type: 'log', level: 'warn', text: `${path.basename(dir)}: ${error.message}` });
 	});
+	const attempt = again ?? resumed?.manifest.metrics.attempt ?? 0;
+	const recipe = recipeOf(config, seed, drawsOf(seed, attempt));
+	checkDataset(recipe, dataset);
 	if (resumed) requireSame(resumed, recipe, options);
 	if (resumed && resumed.manifest.step >= steps) return { checkpoint: resumed.manifest, dir: resumed.dir };
 
@@ -97,6 +125,10 @@ export async function trainArm(options: TrainOptions): Promise<TrainResult> {
 	const session = recipe.start(engine, dataset, state, step);
 	let parent = resumed?.manifest ?? null;
 	let saved: TrainResult | undefined;
+	/** As reported last. */
+	let latest: Record<string, number> = {};
+	const diversityOfData = realDistance(dataset, seed);
+	let wasDiverse = false;
 
 	function report(
 		phase: 'compiling' | 'training',
@@ -141,18 +173,29 @@ export async function trainArm(options: TrainOptions): Promise<TrainResult> {
 				dataset: { fingerprint: dataset.fingerprint, count: dataset.count, resolution: dataset.resolution },
 				engine: engine.description,
 				parent: parent?.id ?? null,
-				metrics: { seconds: spent() },
+				metrics: { ...finite(latest), seconds: spent(), ...(attempt > 0 ? { attempt } : {}) },
 			},
 			recipe.groups(state),
 		);
 		parent = manifest;
-		await applyRetention(options.directory, { keepLast: options.keepLast ?? 2 });
+		await applyRetention(options.directory, options.keep ?? { keepLast: 2 });
 		emit({ type: 'checkpoint', arm: options.arm, step, dir, manifest });
 		return { checkpoint: manifest, dir };
 	}
 
 	async function drawSamples(): Promise<void> {
-		emit({ type: 'sample', arm: options.arm, step, png: await sampleGrid(session.samples()) });
+		const images = session.samples();
+		watchDiversity(meanDistance(images) / diversityOfData);
+		emit({ type: 'sample', arm: options.arm, step, png: await sampleGrid(images) });
+	}
+
+	function watchDiversity(diversity: number): void {
+		if (wasDiverse && diversity < collapse) {
+			const share = `${Math.round(100 * diversity)} % as far apart as real images`;
+			const text = `Arm ${options.arm} may have collapsed at step ${step}: its samples are ${share}`;
+			emit({ type: 'log', level: 'warn', text });
+		}
+		wasDiverse = diversity >= collapse;
 	}
 
 	try {
@@ -175,6 +218,7 @@ export async function trainArm(options: TrainOptions): Promise<TrainResult> {
 			if (sampled) recent.add(session.inspect());
 			if (due.progress(step) || step === steps) {
 				const losses = recent.take();
+				latest = losses;
 				report('training', losses, (now() - since.time) / 1000 / (step - since.step));
 				since = { step, time: now() };
 				guard(losses, step, options.arm);
@@ -216,6 +260,11 @@ export async function secondsPerStep(
 	} finally {
 		session.dispose();
 	}
+}
+
+/** What JSON can hold. */
+function finite(values: Record<string, number>): Record<string, number> {
+	return Object.fromEntries(Object.entries(values).filter(([, value]) => Number.isFinite(value)));
 }
 
 /** Images of a grid stand in rows of eight. */

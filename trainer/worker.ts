@@ -1,9 +1,10 @@
 // The worker process of a trainer node: owns the tensors, does one training job at a time. Started by the supervisor.
 import { z } from 'zod';
 import { serveWorker } from '../bus/index.ts';
+import { retentionSchema } from '../checkpoints/index.ts';
 import { openDataset } from '../data/index.ts';
 import { openEngine } from '../engine/index.ts';
-import { armConfigSchema } from './config.ts';
+import { armConfigSchema, onDivergenceSchema } from './config.ts';
 import { secondsPerStep, trainArm } from './train.ts';
 
 const interval = z.union([
@@ -23,6 +24,8 @@ const trainPayload = z.looseObject({
 	seed: z.int().min(0),
 	steps: z.int().min(1),
 	checkpointEvery: interval,
+	keep: retentionSchema.prefault({}),
+	onDivergence: onDivergenceSchema,
 	sampleEvery: interval,
 });
 

@@ -68,8 +68,10 @@ test('an image is turned upright, cropped to its centre, and mirrored when asked
 	const upright = dataset.read([0]);
 	t.deepEqual(pixel(upright, 1, 1), [1, -1, -1]); // red above
 	t.deepEqual(pixel(upright, 6, 6), [-1, -1, 1]); // blue below
-	using boxed = openDataset((await prepare({ crop: { left: 0, top: 8, width: 16, height: 16 } })).file);
-	t.deepEqual(boxed.read([0]).length, 8 * 8 * 3);
+	const box = { left: 0, top: 8, width: 16, height: 16 };
+	using boxed = openDataset((await prepare({ filter: 'nearest', crop: box })).file);
+	t.deepEqual(pixel(boxed.read([0]), 1, 3), [1, -1, -1]); // of the upright image: its border of red and blue is at 8
+	t.deepEqual(pixel(boxed.read([0]), 1, 5), [-1, -1, 1]);
 
 	await plain('#0000ff', 16, 16)
 		.composite([{ input: await plain('#ff0000', 8, 16).png().toBuffer(), left: 0, top: 0 }])

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
 import { latestCheckpoint, readGroup } from '../../checkpoints/index.ts';
+import { type Dataset, openDataset } from '../../data/index.ts';
 import { openEngine } from '../../engine/index.ts';
 import { type ArmConfig, type ArmOf, armConfigSchema, buildArm } from '../../trainer/index.ts';
 import { tinyConfig, tinyFaces, trainTiny } from './tiny.ts';
@@ -137,6 +138,71 @@ test('a run does not go on with another architecture, family, seed, batch or dat
 	}
 	t.is((await latestCheckpoint(directory))!.manifest.step, 2, 'nothing was written');
 });
+
+/** Images of which one batch, once, is no numbers. */
+function faulty(at: number): Dataset {
+	const images = openDataset(file);
+	let reads = 0;
+	return {
+		...images,
+		read: (...args) => (++reads === at ? images.read(...args).fill(Number.NaN) : images.read(...args)),
+	};
+}
+
+test('a run that diverges is rolled back, goes on with other draws, and says so', async (t) => {
+	const run = (name: string, change: object) =>
+		trainTiny(engine, 'vanilla', {
+			file,
+			directory: path.join(folder, name),
+			steps: 8,
+			now: clock(),
+			...change,
+		});
+	const { checkpoint, dir, events } = await run('rolled', {
+		dataset: faulty(7),
+		onDivergence: { rollback: 1 },
+	});
+	t.is(checkpoint.step, 8);
+	t.is(checkpoint.metrics.attempt, 1);
+	const warnings = events.flatMap((event) => (event.type === 'log' ? [event.text] : []));
+	t.is(warnings.length, 1);
+	t.regex(
+		warnings[0]!,
+		/^Arm vanilla diverged before step \d: .*Attempt 1: it goes on from step \d with other draws$/,
+	);
+	const whole = await run('unbroken', {});
+	t.is(whole.checkpoint.metrics.attempt, undefined);
+	t.notDeepEqual(await readGroup(dir, 'g'), await readGroup(whole.dir, 'g'));
+	await t.throwsAsync(run('stopped', { dataset: faulty(7) }), { message: /diverged/ });
+});
+
+test('a run that diverges every time is rolled back so often and no more', async (t) => {
+	const directory = path.join(folder, 'hopeless');
+	const config = tinyConfig('vanilla');
+	await trainTiny(engine, 'vanilla', { file, directory, steps: 2 });
+	config.training.learningRate = 1e25;
+	let told = 0;
+	await t.throwsAsync(
+		trainTiny(engine, 'vanilla', {
+			file,
+			directory,
+			steps: 100,
+			config,
+			onDivergence: { rollback: 2 },
+			emit: (event) => {
+				if (event.type === 'log' && /Attempt/.test(event.text)) told++;
+			},
+		}),
+		{ message: /diverged/ },
+	);
+	t.is(told, 2);
+});
+
+/** Every look at it is two seconds later: progress is reported, and looked at, at every step. */
+function clock(): () => number {
+	let time = 0;
+	return () => (time += 2000);
+}
 
 test('a run that diverges ends with its reason, and the last checkpoint holds finite numbers', async (t) => {
 	const directory = path.join(folder, 'diverges');

@@ -11,7 +11,17 @@ import {
 	trainArm,
 } from '../../trainer/index.ts';
 
-export const kinds = ['vanilla', 'rtil', 'turns', 'mixture', 'pggan', 'pggan-mixture', 'glow'] as const;
+export const kinds = [
+	'vanilla',
+	'rtil',
+	'turns',
+	'mixture',
+	'augmented',
+	'augmented-turns',
+	'pggan',
+	'pggan-mixture',
+	'glow',
+] as const;
 export type Kind = (typeof kinds)[number];
 
 /** Regularisers come round often, so that few steps meet all of them; a batch of 8 from 12 images crosses epochs. */
@@ -19,6 +29,7 @@ export function tinyConfig(kind: Kind): ArmConfig {
 	const rtil = {
 		rtil: { cuts: ['b4'], family: 'pair' },
 		turns: { cuts: ['b4'], batch: 'each' },
+		'augmented-turns': { cuts: ['b4'], batch: 'each' },
 		mixture: { cut: 'b4', codes: [3] },
 		'pggan-mixture': { cut: 'b4', codes: [3], batch: 'each' },
 	}[kind as string];
@@ -36,10 +47,12 @@ export function tinyConfig(kind: Kind): ArmConfig {
 			training: { kind: 'pggan', batch: 8, growing: { fade: 0.024, stable: 0.016 } },
 		});
 	}
+	// An odd interval and a strong pull: a checkpoint falls between two changes of the probability.
+	const augment = kind.startsWith('augmented') ? { kind: 'ada', p: 0.4, every: 3, kimg: 0.2 } : null;
 	return armConfigSchema.parse({
 		model: { resolution: 8, channels: [8, 8], zDim: 8, wDim: 8, mappingLayers: 2 },
 		rtil: rtil ?? null,
-		training: { batch: 8, r1: { every: 3 }, pathLength: { every: 2 } },
+		training: { batch: 8, r1: { every: 3 }, pathLength: { every: 2 }, augment },
 	});
 }
 
