@@ -62,12 +62,15 @@ function startingPoints(
 	return picture.map((value) => value / 2);
 }
 
+/** Nothing here is perceptual. */
+type GlowReport = Omit<StepReport, 'perceptual'>;
+
 const columns = ['objective', 'residual', 'heldOut', 'data', 'error'] as const;
 
-function reportOf({ shape, data }: HostTensor, [held, loss, fixed]: readonly number[]): StepReport {
+function reportOf({ shape, data }: HostTensor, [held, loss, fixed]: readonly number[]): GlowReport {
 	const [N, width] = shape as [number, number];
 	const read = (at: number): number[] => Array.from({ length: N }, (_, n) => data[n * width + at]!);
-	const report = Object.fromEntries(columns.map((name, at) => [name, read(at)])) as Omit<StepReport, 'score'>;
+	const report = Object.fromEntries(columns.map((name, at) => [name, read(at)])) as Omit<GlowReport, 'score'>;
 	const score = report.data.map((value, n) => held! * report.heldOut[n]! + loss! * value + fixed!);
 	return { ...report, score };
 }
@@ -112,7 +115,7 @@ export async function* solveGlow(
 		const best = start.slice();
 		const standing = new Standing(N);
 		const record: LayerHistory = { name: plan.formulation, objective: [], residual: [], heldOut: [] };
-		let iterate: StepReport | null = null;
+		let iterate: GlowReport | null = null;
 
 		const saved = await recorder.latest();
 		if (saved) {
@@ -123,7 +126,7 @@ export async function* solveGlow(
 			best.set(saved.tensors.best!.data);
 			standing.restore(saved.values.standing as Record<string, unknown>);
 			Object.assign(record, saved.values.record);
-			iterate = saved.values.iterate as StepReport;
+			iterate = saved.values.iterate as GlowReport;
 		}
 		const startedAt = now() - ((saved?.values.milliseconds as number | undefined) ?? 0);
 
@@ -212,12 +215,12 @@ function below({ tensors }: SolveSnapshot, prefix: string): HostTensors {
 }
 
 /** A point that was only tried is no iterate: the last one still stands, and is not selected again. */
-function lastIterates(tried: StepReport, iterate: StepReport, told: readonly Told[]): StepReport {
+function lastIterates(tried: GlowReport, iterate: GlowReport, told: readonly Told[]): GlowReport {
 	const stays = told.map(
 		(answer, n) =>
 			answer === 'rejected' || (answer === 'stuck' && !(tried.objective[n]! <= iterate.objective[n]!)),
 	);
-	const names = Object.keys(tried) as (keyof StepReport)[];
+	const names = Object.keys(tried) as (keyof GlowReport)[];
 	return Object.fromEntries(
 		names.map((name) => [
 			name,
@@ -225,5 +228,5 @@ function lastIterates(tried: StepReport, iterate: StepReport, told: readonly Tol
 				stays[n] ? (name === 'score' ? WORST_SCORE : iterate[name][n]!) : value,
 			),
 		]),
-	) as StepReport;
+	) as GlowReport;
 }

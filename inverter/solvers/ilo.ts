@@ -6,7 +6,7 @@
 // The code of both papers differs from their text. `published` brings its slips back one by one, and the presets
 // `published-code*` all of them; golden tensors of that code hold them to it. Not brought back: iterates selected by the
 // true image (the last one is returned instead), images in [0, 1] compared with a generator of [−1, 1], statistics of w
-// taken from another network. The perceptual term that ILO adds outside compressed sensing is not part of this solver.
+// taken from another network. The presets `paper-perceptual` and `paper-rtil-perceptual` have LPIPS; see perceptual.ts.
 //
 // Inpainting (workshop paper, equation 3): ‖M ⊙ I − M ⊙ G(z)‖² + α LPIPS(M ⊙ I + Mᶜ ⊙ G(z), G(z)) + β R(z). The image
 // superposed on the estimate matters to a perceptual distance alone: by squares it is the masked data term.

@@ -9,7 +9,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Engine, Program, ProgramFunction, TensorMap } from '../../engine/index.ts';
 import type { Prior } from '../prior.ts';
 import type { Measurements } from '../problems/index.ts';
-import { adamMoves, evaluated, evaluateStep, fitOf, WORST_SCORE } from './iterate.ts';
+import { adamMoves, evaluated, evaluateStep, type Fit, fitOf, WORST_SCORE } from './iterate.ts';
 import { type Networks, synthesis } from './networks.ts';
 import { normalised } from './normalised.ts';
 import { measuredDistance, type PerceptualTerm } from './perceptual.ts';
@@ -43,17 +43,22 @@ function stepFunction(
 	const row = Math.min(firstRow(layer.cut), numStyles - 1);
 	const distance = plan.perceptual && measuredDistance(prior, measurements, plan.perceptual);
 
+	/** The fit as the objective has it: under fresh noise, over a pyramid, or as it is reported. */
+	function dataTerm(state: TensorMap, inputs: TensorMap, { apart, data }: Fit): tf.Tensor {
+		const scale = state['fitted.scale']!;
+		if (plan.pyramid) return tf.mul(pyramid(tf.mul(apart, state.fitted!), inputs['weight.l1']!), scale);
+		if (!plan.stochastic) return data;
+		const squares = tf.square(tf.add(apart, inputs.noise!));
+		return tf.mul(sumPerImage(tf.mul(squares, state.fitted!)), scale);
+	}
+
 	function evaluate(state: TensorMap, inputs: TensorMap, values: tf.Tensor[]): tf.Tensor2D {
 		const variables = Object.fromEntries(names.map((name, i) => [name, values[i]!]));
 		const image = networks.image(state, layer, variables);
 		const fit = fitOf(state, measurements, image);
 		const perceptual = distance ? distance(state, withPrefix(state, 'p.'), image, fit.applied) : null;
-		const noisy = plan.stochastic && tf.square(tf.add(fit.apart, inputs.noise!));
-		let term = noisy ? tf.mul(sumPerImage(tf.mul(noisy, state.fitted!)), state['fitted.scale']!) : fit.data;
-		if (plan.pyramid) {
-			term = tf.mul(pyramid(tf.mul(fit.apart, state.fitted!), inputs['weight.l1']!), state['fitted.scale']!);
-		}
-		let objective: tf.Tensor = plan.floor ? tf.maximum(term, inputs.floor!) : term;
+		const data = dataTerm(state, inputs, fit);
+		let objective: tf.Tensor = plan.floor ? tf.maximum(data, inputs.floor!) : data;
 		if (perceptual) objective = tf.add(objective, tf.mul(perceptual, inputs['weight.perceptual']!));
 		names.forEach((name, i) => {
 			const weight = inputs[`weight.${name.split('.')[0]}`];

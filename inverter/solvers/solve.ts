@@ -234,7 +234,9 @@ export async function* solveLayers(
 	);
 	try {
 		load(program, prior, measurements, schedule, split, context, starts, term);
-		const saved = await recorder.latest();
+		const latest = await recorder.latest();
+		// Weights of a network that have become known since make another term.
+		const saved = latest?.values.perceptual === term?.label ? latest : null;
 		if (saved) program.write(saved.tensors);
 		else if (plan.draws) {
 			await startAtBestDraw(program, prior, measurements, schedule.draws ?? 1, context);
@@ -324,7 +326,12 @@ export async function* solveLayers(
 				if (ends) break;
 				await recorder.record(() => ({
 					tensors: program.read(movingState(prior, measurements, plan)),
-					values: { standing: standing.save(), history, milliseconds: now() - startedAt },
+					values: {
+						standing: standing.save(),
+						history,
+						milliseconds: now() - startedAt,
+						...(term ? { perceptual: term.label } : {}),
+					},
 				}));
 				// Lets messages in: a cancellation arrives as one.
 				await nextTurn();

@@ -57,7 +57,13 @@ export class Standing {
 	}
 
 	/** Takes in the report of step t of a layer; `before` steps were taken in earlier ones. */
-	update(report: StepReport, t: number, before: number, split: Split, patience: number): void {
+	update(
+		report: Omit<StepReport, 'perceptual'>,
+		t: number,
+		before: number,
+		split: Split,
+		patience: number,
+	): void {
 		for (let i = 0; i < this.active.length; i++) {
 			if (!this.active[i]) continue;
 			this.steps[i] = before + t;

@@ -12,7 +12,7 @@ import { type RateCurve, rateAt } from './schedule.ts';
 import { type Selection, splitMeasurements } from './selection.ts';
 import { type LayeredReconstruction, type LayerSchedule, solveLayers } from './solve.ts';
 import type { LayerHistory, Progress, Reconstruction, SolveContext } from './solver.ts';
-import { Standing } from './standing.ts';
+import { Standing, wholeResidual } from './standing.ts';
 import { compileTuning, type TuningPlan, type TuningProgram, tunedLayout, tuningKey } from './tuning.ts';
 
 export interface TuningStage {
@@ -75,7 +75,8 @@ interface Course {
 
 /**
  * Runs `first`, then tunes the generator to each image from its selected latent. An image that `first` ended by the
- * discrepancy principle, by the deadline or because it diverged stays as it is.
+ * discrepancy principle, by the deadline or because it diverged stays as it is. A solve that is killed goes on in `first`,
+ * and tunes anew.
  *
  * @throws the signal's reason when aborted; DIVERGED as `solveLayers`.
  */
@@ -87,7 +88,7 @@ export async function* solveTuning(
 	context: SolveContext,
 ): AsyncGenerator<Progress, Reconstruction> {
 	const now = context.now ?? (() => performance.now());
-	const startedAt = now();
+	let startedAt = now();
 	const N = measurements.keys.length;
 	const each = schedule.stages.reduce((sum, { steps }) => sum + steps, 0);
 	const before = first.steps.reduce((sum, steps) => sum + steps, 0);
@@ -100,6 +101,8 @@ export async function* solveTuning(
 		yield { ...found.value, layers, steps, secondsLeft: left(found.value.step) };
 		found = await run.next();
 	}
+	// With what it took before it was killed and went on.
+	startedAt = now() - 1000 * found.value.seconds;
 	const course = courseOf(found.value, schedule);
 
 	const { draws: _, jitter: __, perceptual: ___, ...latent } = first.plan;
@@ -258,12 +261,13 @@ function putRow({ data }: HostTensor, i: number, row: HostTensor): void {
 /** Puts what was selected for image i into the result of the batch. */
 function take(
 	program: TuningProgram,
-	{ residual, heldOut, steps, reasons, lowestError, score }: Standing,
+	standing: Standing,
 	{ keys }: Measurements,
 	result: LayeredReconstruction,
 	i: number,
 	split: ReturnType<typeof splitMeasurements>,
 ): void {
+	const { residual, heldOut, steps, reasons, lowestError, score } = standing;
 	if (!Number.isFinite(residual[0]!)) {
 		throw new RtilError(
 			'DIVERGED',
@@ -271,10 +275,9 @@ function take(
 			'Lower the rate.',
 		);
 	}
-	const [fitted, held] = [split.fittedEnergy[0]!, split.heldOutEnergy[0]!];
 	putRow(result.images, i, bestImage(program));
 	putRow(result.latents.latent!, i, program.read(['best.latent'])['best.latent']!);
-	result.residual[i] = (residual[0]! * fitted + heldOut[0]! * held) / (fitted + held);
+	result.residual[i] = wholeResidual(standing, split)[0]!;
 	if (result.heldOut) result.heldOut[i] = heldOut[0]!;
 	result.steps[i]! += steps[0]!;
 	result.reasons[i] = reasons[0]!;

@@ -5,11 +5,13 @@ import { InversionSession } from '../../inverter/index.ts';
 import { temporaryFolder } from './node-fixture.ts';
 import { MemoryStore } from './solve-store.ts';
 import { engine, glow, measured, prior, solve } from './solving.ts';
+import { withDiscriminator } from './tiny-prior.ts';
 
 const sensing = measured({ kind: 'compressed-sensing', ratio: 0.3 });
 const noisy = measured({ kind: 'denoising', noise: { kind: 'gaussian', sigma: 0.2 } });
 
-const offset = { steps: 10, rate: 0.1, ramp: { up: 0, down: 0 }, weight: 0.01 };
+const first = { steps: 10, rate: 0.1, ramp: { up: 0, down: 0 } };
+const tuning = { steps: 3, rate: 1e-3, until: 0 };
 
 for (const [solver, problem, stops] of [
 	// The first in the first layer, the second in a later one.
@@ -20,8 +22,9 @@ for (const [solver, problem, stops] of [
 	[{ kind: 'csgm', steps: 15, restarts: 2 }, sensing, [6]],
 	[{ kind: 'l-brgm', steps: 10, draws: 4 }, sensing, [5]],
 	[{ kind: 'mgan', steps: 10, codes: 4 }, sensing, [5]],
-	// Resumed in the search for the offset; the weights are tuned anew.
-	[{ kind: 'cri', samples: 600, offset, tuning: { steps: 3, rate: 1e-3, until: 0 } }, sensing, [5]],
+	// Resumed in the search for the pivot or the offset; the weights are tuned anew.
+	[{ kind: 'pti', pivot: { ...first, noise: 0.05 }, tuning }, sensing, [5]],
+	[{ kind: 'cri', samples: 600, offset: { ...first, weight: 0.01 }, tuning }, sensing, [5]],
 ] as const) {
 	test(`killed and resumed: ${JSON.stringify(solver)}`, async (t) => {
 		const { seconds: _, ...whole } = (await solve(solver, problem)).result;
@@ -39,6 +42,19 @@ for (const [solver, problem, stops] of [
 		t.true(store.saves < steps - done, `${store.saves} snapshots after ${done} of ${steps} evaluations`);
 	});
 }
+
+test('a perceptual term that has another network by now is solved from its beginning', async (t) => {
+	const solver = { kind: 'ilo', steps: [5, 4], perceptual: { weight: 0.1 } };
+	const critic = withDiscriminator(prior);
+	const { seconds: _, ...whole } = (await solve(solver, noisy, {}, critic)).result;
+	t.is(whole.perceptual, 'features of the discriminator');
+	let store = new MemoryStore(4);
+	// Nothing is known yet: the data term alone.
+	await t.throwsAsync(() => solve(solver, noisy, { resume: store }), { message: 'killed' });
+	store = new MemoryStore(Number.POSITIVE_INFINITY, store.snapshot);
+	const { seconds: __, ...resumed } = (await solve(solver, noisy, { resume: store }, critic)).result;
+	t.deepEqual(resumed, whole);
+});
 
 for (const [on, solver] of [
 	[prior, { kind: 'ilo', steps: [8, 6], select: { by: 'discrepancy' } }],
