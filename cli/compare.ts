@@ -196,7 +196,6 @@ export function compareCommand(): Command {
 const everyKind = [
 	'compressed-sensing:ratio=0.1',
 	'inpainting:mask=random,ratio=0.25',
-	'inpainting:mask=centre',
 	'super-resolution:factor=4',
 	'deblurring:kernel=uniform,size=7',
 	'denoising:noise={kind: gaussian, sigma: 0.2}',

@@ -10,9 +10,11 @@ import {
 	type Glow,
 	generatorOf,
 	glowOf,
+	type LatentStatistics,
+	latentFromGroup,
+	latentStatistics,
 } from '../models/index.ts';
-import type { AnyPrior, LatentStatistics, Prior } from './prior.ts';
-import { latentStatistics } from './statistics.ts';
+import type { AnyPrior, Prior } from './prior.ts';
 
 /** Where the paper's mixture form or its additive form prepared the prior, and σ there. */
 const rtilConfig = z.union([
@@ -65,6 +67,7 @@ export async function loadPrior(engine: Engine, dir: string): Promise<AnyPrior> 
 	const manifest = await readManifest(dir);
 	const { id } = manifest;
 	const network = networkOf(manifest);
+	requireWhole(manifest);
 	const stored = await readGroup(dir, 'g_ema');
 	if (isGlow(network)) {
 		const params = pick(manifest, stored, { ...network.shapes, ...network.constants });
@@ -78,13 +81,24 @@ export async function loadPrior(engine: Engine, dir: string): Promise<AnyPrior> 
 		id,
 		generator: network,
 		params,
-		latent: storedStatistics(manifest, network) ?? {
+		latent: (await storedStatistics(dir, manifest, network)) ?? {
 			...latentStatistics(engine, network, params, { seed: 0 }),
 			...storedCentre(manifest, network),
 		},
 		rtil,
 		...(discriminator ? { discriminator } : {}),
 	};
+}
+
+/** Throws MISMATCH while a PGGAN's newest block fades in: its image is a blend that no cut knows of. */
+function requireWhole({ id, architecture }: CheckpointManifest): void {
+	const { fade } = architecture.generator;
+	if (typeof fade !== 'number') return;
+	throw new RtilError(
+		'MISMATCH',
+		`Checkpoint ${id.slice(0, 12)} was saved while a block fades in (${Math.round(100 * fade)} %).`,
+		'Train on until it has, or take an earlier checkpoint.',
+	);
 }
 
 /** The tensors of these names; throws MISMATCH unless each is there in its shape. */
@@ -120,10 +134,14 @@ async function loadDiscriminator(
 	return fits ? { network, params } : undefined;
 }
 
-function storedStatistics(
-	{ latent }: CheckpointManifest,
+/** Group `latent`, or what the manifest itself says. */
+async function storedStatistics(
+	dir: string,
+	{ latent, files }: CheckpointManifest,
 	generator: Generator,
-): LatentStatistics | undefined {
+): Promise<LatentStatistics | undefined> {
+	if (Object.hasOwn(files, 'latent.safetensors'))
+		return latentFromGroup(await readGroup(dir, 'latent'), generator);
 	const { success, data } = latentJson.safeParse(latent);
 	return success && data.wMean.length === generator.wDim && data.wStd.length === generator.wDim
 		? data

@@ -15,11 +15,11 @@ export {
 	sample,
 } from './invert.ts';
 export { type InverterNodeOptions, runInverterNode } from './node.ts';
-export { type AnyPrior, type GlowPrior, imageSize, type LatentStatistics, type Prior } from './prior.ts';
+export { type AnyPrior, type GlowPrior, imageSize, type Prior } from './prior.ts';
 export * from './problems/index.ts';
 export { type InverterService, type ServiceOptions, serveInverter } from './service.ts';
 export { InversionSession, requireServed } from './session.ts';
 export { CheckpointShelf, fetchCheckpoint } from './shelf.ts';
 export * from './solvers/index.ts';
-export { latentStatistics, renderGlow, renderImages } from './statistics.ts';
+export { renderGlow, renderImages } from './statistics.ts';
 export type { WireCheckpoint, WireInvertEvent, WireReconstruction } from './wire.ts';

@@ -2,7 +2,7 @@
 // own latents; or a Glow.
 import type { HostTensors } from '../engine/index.ts';
 import { RtilError } from '../errors/index.ts';
-import type { Discriminator, Generator, Glow } from '../models/index.ts';
+import type { Discriminator, Generator, Glow, LatentStatistics } from '../models/index.ts';
 
 /** A GAN. */
 export interface Prior {
@@ -30,14 +30,6 @@ export interface GlowPrior {
 
 /** Whatever a checkpoint can hold. */
 export type AnyPrior = Prior | GlowPrior;
-
-export interface LatentStatistics {
-	/** Mean and standard deviation of w by coordinate, [W]. */
-	wMean: Float32Array;
-	wStd: Float32Array;
-	/** Standard deviation of the features at each cut. */
-	featureStd: Readonly<Record<string, number>>;
-}
 
 /** Side and channels of the images that a prior makes. */
 export function imageSize(prior: AnyPrior): { resolution: number; channels: number } {

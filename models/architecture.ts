@@ -24,6 +24,8 @@ export const pgganArchitecture = z.strictObject({
 	channels: z.array(count),
 	zDim: count,
 	stage: count.optional(),
+	/** Weight of the newest block while it fades in; absent: it has. */
+	fade: z.number().min(0).max(1).optional(),
 	fusedDown: z.boolean().optional(),
 	stddevGroup: count.optional(),
 });

@@ -25,6 +25,16 @@ export {
 	luParameters,
 } from './glow.ts';
 export { INCEPTION_FEATURES, type Inception, type InceptionConfig, inception } from './inception.ts';
+export {
+	deviation,
+	everyLayer,
+	type LatentStatistics,
+	latentFromGroup,
+	latentGroup,
+	latentStatistics,
+	noNoise,
+	type StatisticsOptions,
+} from './latent-statistics.ts';
 export * as linearTheory from './linear-theory.ts';
 export {
 	featureDistance,

@@ -5,6 +5,7 @@ import {
 	type AdamSettings,
 	adam,
 	adamStep,
+	type Engine,
 	type HostTensor,
 	type HostTensors,
 	lazyAdam,
@@ -22,6 +23,8 @@ import {
 	type GanArchitecture,
 	type Generator,
 	generatorOf,
+	latentGroup,
+	latentStatistics,
 	type Member,
 	sigmas,
 } from '../models/index.ts';
@@ -174,6 +177,11 @@ export async function restoreNetworks(
 		'g.v': await flat('g', 'g_optimizer'),
 		'd.v': await flat('d', 'd_optimizer'),
 	};
+}
+
+/** Group `latent` of the weight average. */
+export function ownLatents(engine: Engine, { generator, layout }: Arm, state: HostTensors): HostTensors {
+	return latentGroup(latentStatistics(engine, generator, layout.g.toHost(state.average!), { seed: 0 }));
 }
 
 /** Shapes of what `latentSource` draws for a part. */

@@ -71,6 +71,7 @@ export function glowRecipe(config: ArmOf<'glow'>, seed: number, draws = seed): R
 				...Object.fromEntries(constants.map((name) => [name, g[name]!])),
 			};
 		},
+		latent: () => null,
 		start: (engine, dataset, state) => session(engine, glow, config, dataset, state, { seed, draws }),
 	};
 }

@@ -9,6 +9,7 @@ import {
 	networkGroups,
 	networksOf,
 	optimizerInput,
+	ownLatents,
 	partsOf,
 	restoreNetworks,
 } from './arm.ts';
@@ -54,14 +55,19 @@ export function pgganRecipe(config: ArmOf<'pggan'>, seed: number, draws = seed):
 		resolution: config.model.resolution,
 		images: (step) => imagesAt(stages, step),
 		architecture(step) {
-			const { resolution } = stageAt(stages, step);
-			const stage = resolution < config.model.resolution ? { stage: resolution } : {};
+			const at = stageAt(stages, step);
+			const fade = fadeAt(at, step);
+			const stage = {
+				...(at.resolution < config.model.resolution ? { stage: at.resolution } : {}),
+				...(fade < 1 ? { fade } : {}),
+			};
 			return { generator: { ...config.model, ...stage }, discriminator: { ...config.model, ...stage } };
 		},
 		typicalStep: last.start + last.fadeSteps,
 		initial: () => initialNetworks(full, seed),
 		groups: (state) => networkGroups(full, state),
 		restore: (read) => restoreNetworks(full, read),
+		latent: (engine, state, step) => ownLatents(engine, arms[stages.indexOf(stageAt(stages, step))]!, state),
 		start: (engine, dataset, state, step) =>
 			growingSession({ config, seed, draws, stages, arms }, engine, dataset, state, step),
 	};

@@ -20,6 +20,8 @@ export interface Recipe {
 	groups(state: HostTensors): Record<string, HostTensors>;
 	/** The state whose `groups` are read by `read`. */
 	restore(read: (group: string) => Promise<HostTensors>): Promise<HostTensors>;
+	/** Statistics of the network's own latents for a finished checkpoint, by name; nothing where it has none. */
+	latent(engine: Engine, state: HostTensors, step: number): HostTensors | null;
 	/** Compiles the steps and takes the state over; `step` is the first that will be asked for. */
 	start(engine: Engine, dataset: Dataset, state: HostTensors, step: number): TrainingSession;
 }

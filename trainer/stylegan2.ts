@@ -2,7 +2,7 @@
 import { batchFlips, batchSampler } from '../data/index.ts';
 import { type HostTensors, stream } from '../engine/index.ts';
 import { type AdaState, decodeAda, encodeAda, initialAda, nextAda } from './ada.ts';
-import { averageDecay, buildArm, networkGroups, optimizerInput, restoreNetworks } from './arm.ts';
+import { averageDecay, buildArm, networkGroups, optimizerInput, ownLatents, restoreNetworks } from './arm.ts';
 import { prefixed } from './augment.ts';
 import { augmentationSource } from './augment-draws.ts';
 import type { ArmOf } from './config.ts';
@@ -30,6 +30,7 @@ export function stylegan2Recipe(config: ArmOf<'stylegan2'>, seed: number, draws 
 			const strength: HostTensors = augment && ada ? { ada } : fresh;
 			return { ...(await restoreNetworks(arm, read)), pathMean: path_mean!, ...strength };
 		},
+		latent: (engine, state) => ownLatents(engine, arm, state),
 		start: (engine, dataset, { ada, ...state }) => {
 			const program = compileSteps(engine, arm, state);
 			const counter = new FlopsCounter(program);

@@ -157,6 +157,8 @@ async function trainOnce(options: TrainOptions, again?: number): Promise<TrainRe
 		requireFinite(state, step, options.arm);
 		const dir = path.join(options.directory, checkpointName(step));
 		const flops = session.flops();
+		// Solvers want the statistics of a network that is done: measuring them takes a second.
+		const latent = step === steps ? recipe.latent(engine, state, step) : null;
 		const manifest = await writeCheckpoint(
 			dir,
 			{
@@ -175,7 +177,7 @@ async function trainOnce(options: TrainOptions, again?: number): Promise<TrainRe
 				parent: parent?.id ?? null,
 				metrics: { ...finite(latest), seconds: spent(), ...(attempt > 0 ? { attempt } : {}) },
 			},
-			recipe.groups(state),
+			{ ...recipe.groups(state), ...(latent ? { latent } : {}) },
 		);
 		parent = manifest;
 		await applyRetention(options.directory, options.keep ?? { keepLast: 2 });

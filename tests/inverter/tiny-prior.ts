@@ -2,12 +2,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Engine, HostTensor, HostTensors } from '../../engine/index.ts';
 import { elements, stream } from '../../engine/index.ts';
-import { type GlowPrior, latentStatistics, type Prior, renderImages } from '../../inverter/index.ts';
+import { type GlowPrior, type Prior, renderImages } from '../../inverter/index.ts';
 import {
 	type Glow,
 	type GlowArchitecture,
 	glowOf,
 	type LpipsWeights,
+	latentStatistics,
 	lpips,
 	type PerceptualNetwork,
 	type PgganConfig,
