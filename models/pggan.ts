@@ -198,7 +198,7 @@ export function pgganGenerator(config: PgganConfig): PgganGenerator {
 			at = placeOf(from.cut, 'from');
 			if (at > stop) throw expected(`a cut at or before ${place}`, 'from', from.cut);
 			x = from.features;
-			rgb = from.rgb;
+			rgb = fade === undefined ? null : from.rgb;
 		} else {
 			x = tf.reshape(input.styles, [-1, zDim]); // [N, Z]
 			if (normaliseLatent) x = pixelNorm(x);

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { selectMeasurements } from '../../inverter/index.ts';
 import { measured, solve, worst } from './solving.ts';
+import { ownImages, tinyPggan } from './tiny-prior.ts';
 
 const inpainting = measured({ kind: 'inpainting', mask: 'random', ratio: 0.5 });
 
@@ -31,6 +32,27 @@ for (const solver of [
 		}
 	});
 }
+
+test('a PGGAN, which has no running image, is gone through to its last cut', async (t) => {
+	const { engine } = await import('./solving.ts');
+	const pggan = tinyPggan(engine, 32);
+	const images = ownImages(engine, pggan, 3);
+	const { progress, result } = await solve(
+		{ kind: 'ilo', steps: [20, 8, 8, 8], patience: 0 },
+		measured({ kind: 'inpainting', mask: 'random', ratio: 0.5 }, images),
+		{ previewEvery: 1, progressEvery: 1 },
+		pggan,
+	);
+	t.deepEqual(
+		result.history.map(({ name }) => name),
+		['latent', 'b4', 'b8', 'b16'],
+	);
+	for (const layer of [1, 2, 3]) {
+		const last = progress.findLast((entry) => entry.layer === layer - 1)!;
+		const first = progress.find((entry) => entry.layer === layer)!;
+		t.true(worst(first.preview!.data, last.preview!.data) < 1e-4, `into layer ${layer}`);
+	}
+});
 
 test('the geodesic term acts in every layer', async (t) => {
 	const options = { kind: 'ilo', preset: 'paper', steps: [15, 15], select: { by: 'last' } };

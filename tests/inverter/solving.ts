@@ -24,9 +24,9 @@ export const keys = ['a', 'b', 'c'].map((image) => ({ seed: 2, image }));
 const operators = new OperatorPrograms(engine);
 const programs = new ProgramCache(4);
 
-/** Measurements of the three images. */
-export const measured = (problem: object): Measurements =>
-	measure(operators, parseProblem(problem), truth, keys);
+/** Measurements of the three images, or of three others. */
+export const measured = (problem: object, images = truth): Measurements =>
+	measure(operators, parseProblem(problem), images, keys);
 
 /** The tiny prior that a solver serves. */
 export const priorFor = (solver: object): AnyPrior =>

@@ -38,12 +38,12 @@ export function tinyPrior(engine: Engine, rtil: Prior['rtil'] = null): Prior {
 	return { kind: 'gan', id: rtil ? 'tiny-rtil' : 'tiny', generator, params, latent, rtil };
 }
 
-/** A PGGAN of the same size. */
-export function tinyPggan(engine: Engine): Prior {
+/** A PGGAN of the same size, or larger. */
+export function tinyPggan(engine: Engine, resolution = 16): Prior {
 	const generator = pgganGenerator({
 		dialect: 'karras',
-		resolution: 16,
-		channels: [16, 16, 16],
+		resolution,
+		channels: Array.from({ length: Math.log2(resolution) - 1 }, () => 16),
 		zDim: 16,
 	});
 	const params = generator.init(5);

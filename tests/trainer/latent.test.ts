@@ -44,6 +44,10 @@ for (const kind of ['vanilla', 'pggan'] as const) {
 }
 
 test.serial('a PGGAN whose newest block fades in is refused as a prior', async (t) => {
-	const { dir } = await trainTiny(engine, 'pggan', { file, directory: path.join(folder, 'fading'), steps: 4 });
+	const { dir } = await trainTiny(engine, 'pggan', {
+		file,
+		directory: path.join(folder, 'fading'),
+		steps: 4,
+	});
 	await t.throwsAsync(loadPrior(engine, dir), { message: /was saved while a block fades in \(67 %\)/ });
 });
