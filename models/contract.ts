@@ -32,6 +32,8 @@ export interface SynthesisInput {
 	shifts?: Readonly<Record<string, tf.Tensor>>;
 	/** Added to the features at cuts: z1 of RTIL's additive form, [N, h, w, c]. */
 	inject?: Readonly<Record<string, tf.Tensor>>;
+	/** Likewise, but after the RGB layer of the block: its own image does not see it. */
+	injectAfterRgb?: Readonly<Record<string, tf.Tensor>>;
 	/** Weight of the newest block in [0, 1], for networks that grow. Absent: nothing fades. */
 	fade?: Fade;
 }

@@ -40,6 +40,12 @@ const additive = z.strictObject({
 		.union([positive, z.array(positive).min(1)])
 		.default(1)
 		.describe('Standard deviation of z1: one number, or one a cut (the paper: 1)'),
+	placement: z
+		.enum(['before-rgb', 'after-rgb'])
+		.default('before-rgb')
+		.describe(
+			'Is z1 added before the RGB layer of its block, as published, or after? Without RGB layers between blocks (PGGAN) it is one',
+		),
 	family: z
 		.enum(['pair', 'cumulative'])
 		.default('cumulative')
@@ -58,14 +64,33 @@ const mixture = z.strictObject({
 	form: z.literal('mixture'),
 });
 
+/**
+ * Options by name: what the paper states (§3: λ = ½; §5: σ² = 1, G and one extended generator), and what its published
+ * code does (equal weights, a batch and a z0 of its own for each member of the whole family; mixtures of 10 and 20).
+ */
+const presets: Readonly<Record<string, Readonly<Record<'additive' | 'mixture', object>>>> = {
+	paper: { additive: { family: 'pair', lambda: 0.5, sigma: 1 }, mixture: { lambda: 0.5, codes: [20] } },
+	'published-code': {
+		additive: { family: 'cumulative', lambda: 'equal', sigma: 1, batch: 'each' },
+		mixture: { lambda: 'equal', codes: [10, 20], batch: 'each' },
+	},
+};
+
+/** Fills in the form, mixture where there are codes or one cut, and a preset's options. */
+function inFull(given: unknown, context: z.RefinementCtx): unknown {
+	if (typeof given !== 'object' || given === null || Array.isArray(given)) return given;
+	const { preset, ...rest } = given as Record<string, unknown>;
+	const form = rest.form ?? ('codes' in rest || 'cut' in rest ? 'mixture' : 'additive');
+	if (preset === undefined) return { ...rest, form };
+	const values = Object.keys(presets);
+	const options = typeof preset === 'string' && Object.hasOwn(presets, preset) ? presets[preset]! : undefined;
+	if (options && (form === 'additive' || form === 'mixture')) return { ...options[form], ...rest, form };
+	context.addIssue({ code: 'invalid_value', values, path: ['preset'], input: preset });
+	return z.NEVER;
+}
+
 export const rtilSchema = z
-	.preprocess(
-		(given) => {
-			if (typeof given !== 'object' || given === null || 'form' in given) return given;
-			return { ...given, form: 'codes' in given ? 'mixture' : 'additive' };
-		},
-		z.discriminatedUnion('form', [additive, mixture]),
-	)
+	.preprocess(inFull, z.discriminatedUnion('form', [additive, mixture]))
 	.describe('Regularised training of intermediate layers, additive or mixture form');
 
 export type RtilConfig = z.output<typeof rtilSchema>;

@@ -194,8 +194,10 @@ export function stylegan2Generator(config: StyleGAN2Config): Generator<StyleGAN2
 		input: SynthesisInput,
 		stop: number,
 	): { features: tf.Tensor; rgb: tf.Tensor | null; styles: Styles } {
-		const { from, inject = {}, noises, shifts = {} } = input;
+		const { from, inject = {}, injectAfterRgb = {}, noises, shifts = {} } = input;
 		const styles = { rows: tf.unstack(input.styles, 1), shifts };
+		const added = (value: tf.Tensor, extra: tf.Tensor | undefined): tf.Tensor =>
+			extra ? tf.add(value, extra) : value;
 		let first = 0;
 		let x: tf.Tensor;
 		let rgb: tf.Tensor | null = null;
@@ -205,7 +207,10 @@ export function stylegan2Generator(config: StyleGAN2Config): Generator<StyleGAN2
 			x = from.features;
 			rgb = from.rgb;
 			first = at + 1;
-			if (first <= stop && !from.withoutRgb) rgb = addRgb(params, blocks[at]!, x, rgb, styles);
+			if (first <= stop) {
+				if (!from.withoutRgb) rgb = addRgb(params, blocks[at]!, x, rgb, styles);
+				x = added(x, injectAfterRgb[from.cut]);
+			}
 		} else {
 			const constant = params['input.input']!;
 			x = tf.mul(constant, tf.fill([input.styles.shape[0]!, 1, 1, 1], 1));
@@ -213,9 +218,10 @@ export function stylegan2Generator(config: StyleGAN2Config): Generator<StyleGAN2
 		for (let k = first; k <= stop; k++) {
 			const block = blocks[k]!;
 			for (const layer of block.layers) x = styledConv(params, layer, x, styles, noises[layer.noise]!);
-			const extra = inject[block.cut];
-			if (extra) x = tf.add(x, extra);
-			if (k < stop) rgb = addRgb(params, block, x, rgb, styles);
+			x = added(x, inject[block.cut]);
+			if (k === stop) break;
+			rgb = addRgb(params, block, x, rgb, styles);
+			x = added(x, injectAfterRgb[block.cut]);
 		}
 		return { features: x, rgb, styles };
 	}

@@ -29,7 +29,7 @@ import {
 	sigmas,
 } from '../models/index.ts';
 import type { ArmConfig, ArmOf } from './config.ts';
-import { type Mixing, mixedStyles } from './losses.ts';
+import { mixedStyles, type Pass } from './losses.ts';
 import { sampleCount } from './recipe.ts';
 import {
 	codeOwners,
@@ -192,10 +192,11 @@ export function partShapes(
 	return latentShapes(generator, cuts, part.size, codeOwners(members, part).length);
 }
 
-/** How the codes of a part are mixed, for `fakes`. */
-export function mixingOf({ members, mixtureCut }: Arm, part: FamilyBatch): { mixing?: Mixing } {
-	if (!mixtureCut) return {};
-	return { mixing: { cut: mixtureCut, owners: codeOwners(members, part) } };
+/** How the latents of a part become images, for `fakes`. */
+export function passOf({ config, members, mixtureCut }: Arm, part: FamilyBatch): Omit<Pass, 'styles'> {
+	const { rtil } = config;
+	if (mixtureCut) return { mixing: { cut: mixtureCut, owners: codeOwners(members, part) } };
+	return { afterRgb: rtil?.form === 'additive' && rtil.placement === 'after-rgb' };
 }
 
 /** The new state of a network after a step of Adam with a flat gradient. */

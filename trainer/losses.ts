@@ -50,21 +50,32 @@ export interface Mixing {
 	owners: Int32Array;
 }
 
+/** How drawn latents become images. */
+export interface Pass {
+	/** Absent: those of the drawn latents. */
+	styles?: tf.Tensor;
+	/** Codes of mixtures; absent: there are none. */
+	mixing?: Mixing;
+	/** Is z1 added after the RGB layers? */
+	afterRgb?: boolean;
+}
+
 /** Images [N, H, W, 3] of drawn latents (inputs named as in sampling.ts); with `alpha` they are mixtures at a cut. */
 export function fakes(
 	generator: Generator,
 	g: TensorMap,
 	inputs: TensorMap,
-	{ styles = mixedStyles(generator, g, inputs), mixing }: { styles?: tf.Tensor; mixing?: Mixing } = {},
+	{ styles = mixedStyles(generator, g, inputs), mixing, afterRgb = false }: Pass = {},
 ): tf.Tensor {
-	const inject = Object.fromEntries(
+	const z1 = Object.fromEntries(
 		Object.entries(inputs)
 			.filter(([name]) => name.startsWith('z1.'))
 			.map(([name, value]) => [name.slice(3), value]),
 	);
+	const inject = afterRgb ? { injectAfterRgb: z1 } : { inject: z1 };
 	const noises = generator.noiseShapes.map((_, i) => inputs[`noise${i}`]!);
 	const fade = inputs.fade ? { fade: inputs.fade } : {};
-	if (!inputs.alpha || !mixing) return generator.synthesize(g, { styles, noises, inject, ...fade });
+	if (!inputs.alpha || !mixing) return generator.synthesize(g, { styles, noises, ...inject, ...fade });
 
 	const { cut, owners } = mixing;
 	const n = inputs.alpha.shape[0]!;
@@ -96,11 +107,16 @@ function meanOf(owners: Int32Array, n: number): tf.Tensor {
  * Path lengths [N]: √(mean over rows of ‖Jᵀy‖²), y ~ N(0, 1) / √(H·W), J the Jacobian of the image in w+
  * (Karras et al. 2020, §3.2 and appendix B).
  */
-export function pathLengths(generator: Generator, g: TensorMap, inputs: TensorMap): tf.Tensor {
+export function pathLengths(
+	generator: Generator,
+	g: TensorMap,
+	inputs: TensorMap,
+	pass: Omit<Pass, 'styles'> = {},
+): tf.Tensor {
 	const styles = mixedStyles(generator, g, inputs);
 	const scale = 1 / generator.resolution;
 	const [gradient] = vectorJacobian(
-		() => tf.sum(tf.mul(fakes(generator, g, inputs, { styles }), tf.mul(inputs.y!, scale))),
+		() => tf.sum(tf.mul(fakes(generator, g, inputs, { ...pass, styles }), tf.mul(inputs.y!, scale))),
 		[styles],
 	);
 	return tf.sqrt(tf.mean(tf.sum(tf.square(gradient!), 2), 1));

@@ -11,7 +11,7 @@ import {
 	valueAndGradients,
 } from '../engine/index.ts';
 import { average2, nearest2 } from '../models/index.ts';
-import { type Arm, appliedStep, averaged, memberMatrices, mixingOf, partShapes, spreadStep } from './arm.ts';
+import { type Arm, appliedStep, averaged, memberMatrices, partShapes, passOf, spreadStep } from './arm.ts';
 import type { ArmOf } from './config.ts';
 import { fakes } from './losses.ts';
 import { sampleCount } from './recipe.ts';
@@ -95,7 +95,7 @@ function criticStep(arm: PgganArm, part: FamilyBatch, fullSide: number): Program
 		inputs: { ...partShapes(arm, part), real: [part.size, fullSide, fullSide, 3], u: [part.size], fade: [1] },
 		run(current, inputs) {
 			const { fade } = inputs;
-			const images = fakes(generator, layout.g.unpack(current.g!), inputs, mixingOf(arm, part));
+			const images = fakes(generator, layout.g.unpack(current.g!), inputs, passOf(arm, part));
 			const between = interpolate(reals(arm, inputs.real!, fade!), images, inputs.u!);
 			const weights = tf.tensor1d(part.weight);
 			const d = layout.d.unpack(current.d!);
@@ -125,7 +125,7 @@ function generatorStep(arm: PgganArm, part: FamilyBatch): ProgramFunction {
 			const d = layout.d.unpack(current.d!);
 			const g = layout.g.unpack(current.g!);
 			const { value, gradients } = valueAndGradients(() => {
-				const images = fakes(generator, g, inputs, mixingOf(arm, part));
+				const images = fakes(generator, g, inputs, passOf(arm, part));
 				return wassersteinLoss(discriminator.score(d, images, inputs.fade!), tf.tensor1d(part.weight));
 			}, g);
 			return {

@@ -17,8 +17,8 @@ import {
 	averaged,
 	initialNetworks,
 	memberMatrices,
-	mixingOf,
 	partShapes,
+	passOf,
 	spreadStep,
 	updated,
 } from './arm.ts';
@@ -112,7 +112,7 @@ function together(arm: Stylegan2Arm): Record<string, ProgramFunction> {
 				adam: [2],
 			},
 			run(current, inputs) {
-				const made = fakes(generator, layout.g.unpack(current.g!), inputs, mixingOf(arm, part));
+				const made = fakes(generator, layout.g.unpack(current.g!), inputs, passOf(arm, part));
 				const images = asShown(arm, 'fake.', made, inputs);
 				const real = asShown(arm, 'real.', inputs.real!, inputs);
 				const weights = tf.tensor1d(part.weight);
@@ -180,7 +180,7 @@ function inTurns(arm: Stylegan2Arm): Record<string, ProgramFunction> {
 		functions[`d.${k}`] = {
 			inputs: drawn,
 			run(current, inputs) {
-				const made = fakes(generator, layout.g.unpack(current.g!), inputs, mixingOf(arm, part));
+				const made = fakes(generator, layout.g.unpack(current.g!), inputs, passOf(arm, part));
 				const images = asShown(arm, 'fake.', made, inputs);
 				const d = layout.d.unpack(current.d!);
 				let logits: tf.Tensor | undefined;
@@ -222,7 +222,7 @@ function gradientOfG(arm: Stylegan2Arm, part: FamilyBatch, current: TensorMap, i
 	const d = arm.layout.d.unpack(current.d!);
 	const g = arm.layout.g.unpack(current.g!);
 	const { value, gradients } = valueAndGradients(() => {
-		const images = asShown(arm, 'fake.', fakes(arm.generator, g, inputs, mixingOf(arm, part)), inputs);
+		const images = asShown(arm, 'fake.', fakes(arm.generator, g, inputs, passOf(arm, part)), inputs);
 		return generatorLoss(arm.discriminator.score(d, images), tf.tensor1d(part.weight));
 	}, g);
 	return { value, gradient: arm.layout.g.pack(gradients) };
@@ -242,7 +242,7 @@ function gradientOfPath(arm: Stylegan2Arm, part: FamilyBatch, current: TensorMap
 	let kept: tf.Tensor[] = [];
 	const { gradients } = valueAndGradients(() => {
 		const { belongs, mean } = memberMatrices(members, part);
-		const lengths = pathLengths(generator, g, inputs);
+		const lengths = pathLengths(generator, g, inputs, passOf(arm, part));
 		const means = tf.reshape(tf.matMul(mean(), tf.reshape(lengths, [-1, 1])), [-1]); // [K]
 		const share = tf.tensor1d(present);
 		const running = tf.add(tf.mul(current.pathMean!, tf.sub(1, share)), tf.mul(means, share));

@@ -14,8 +14,9 @@ const runs = [
 	{ kind: 'csgm', steps: 30 },
 	{ kind: 'csgm', preset: 'paper', steps: 30, restarts: 2 },
 	{ kind: 'ilo', steps: [25, 15] },
-	{ kind: 'ilo', preset: 'paper', steps: [25, 15] },
-	{ kind: 'ilo', preset: 'published-code', steps: [25, 15] },
+	// Few steps: at the published rate, from a random start, one leaky ReLU that rounding tips over is carried far.
+	{ kind: 'ilo', preset: 'paper', steps: [5, 4] },
+	{ kind: 'ilo', preset: 'published-code', steps: [5, 4] },
 	{ kind: 'mgan', steps: 20, codes: 4 },
 	{ kind: 'mgan', preset: 'paper', steps: 20, codes: 4 },
 	{ kind: 'pulse', steps: 20 },
@@ -50,6 +51,13 @@ for (const solver of runs) {
 		t.true(worst(image, alone.images.data) < 1e-3, `${worst(image, alone.images.data)}`);
 		t.true(worst(image, swapped.images.data.subarray(0, each)) < 1e-3);
 		t.true(Math.abs(together.residual[2]! - alone.residual[0]!) < 1e-3);
+		// The first steps, before it has grown: nothing of the batch is in them.
+		const firsts = (result: typeof alone, row: number): number[] =>
+			result.history[0]!.objective.slice(0, 4).map((values) => values[row]!);
+		firsts(together, 2).forEach((value, step) => {
+			const own = firsts(alone, 0)[step]!;
+			t.true(Math.abs(value - own) < 2e-5 * (1 + Math.abs(own)), `step ${step}: ${value} and ${own}`);
+		});
 		t.is(together.reasons[2], alone.reasons[0]);
 	});
 }

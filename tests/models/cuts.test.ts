@@ -104,6 +104,27 @@ test('z1 of zeros changes nothing, and z1 adds to the features of its cut', (t) 
 	}
 });
 
+test('added after the RGB layer, z1 reaches the image through later blocks alone, from a cut or from the start', (t) => {
+	const input = { styles, noises };
+	const whole = generator.synthesize(params, { ...input, injectAfterRgb: inject });
+	t.true(difference(whole, generator.synthesize(params, { ...input, inject })) > 1e-3);
+	for (const cut of cuts) {
+		const from = generator.synthesizeTo(params, { ...input, injectAfterRgb: inject }, cut);
+		t.true(
+			difference(generator.synthesize(params, { ...input, injectAfterRgb: inject, from }), whole) < 1e-6,
+		);
+	}
+	// The running image of the block at which it is added does not have it: the next cut tells.
+	const [first, second] = cuts as [string, string];
+	const only = { [first]: inject[first]! };
+	const plain = generator.synthesizeTo(params, input, second);
+	const after = generator.synthesizeTo(params, { ...input, injectAfterRgb: only }, second);
+	const before = generator.synthesizeTo(params, { ...input, inject: only }, second);
+	t.is(difference(after.rgb!, plain.rgb!), 0);
+	t.true(difference(before.rgb!, plain.rgb!) > 1e-4);
+	t.true(difference(after.features, before.features) < 1e-6);
+});
+
 test('a sample does not depend on the rest of its batch', (t) => {
 	const z = draw('z', [n, generator.zDim]);
 	const w = generator.map(params, z);

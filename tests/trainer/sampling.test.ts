@@ -1,6 +1,6 @@
 // What a training step draws: shares of a family, mixing, latents that do not depend on the arm.
 import test from 'ava';
-import { type Cut, family, type Member, stylegan2Generator } from '../../models/index.ts';
+import { type Cut, family, type Member, rtilSchema, stylegan2Generator } from '../../models/index.ts';
 import {
 	codeOwners,
 	type DrawOptions,
@@ -113,18 +113,7 @@ test('the mask begins at a row from the second on, and is on from there', (t) =>
 });
 
 test('two arms of a comparison see the same z, mixing and noise', (t) => {
-	const own = family(
-		{
-			cuts: ['b4', 'b8'],
-			sigma: 1,
-			family: 'cumulative',
-			lambda: 0.5,
-			batch: 'split',
-			latents: 'independent',
-			form: 'additive',
-		},
-		generator.cuts,
-	);
+	const own = family(rtilSchema.parse({ cuts: ['b4', 'b8'], sigma: 1 }), generator.cuts);
 	const cuts = generator.cuts.slice(0, 2);
 	const rtil = latentSource(9, 'g', generator, options(cuts, { members: own }))(5);
 	const vanilla = latentSource(9, 'g', generator, options([]))(5);
@@ -133,18 +122,7 @@ test('two arms of a comparison see the same z, mixing and noise', (t) => {
 });
 
 test('z1 is drawn for the members that use the cut and is 0 for the others, with the spread asked for', (t) => {
-	const own = family(
-		{
-			cuts: ['b4', 'b8'],
-			sigma: 3,
-			family: 'cumulative',
-			lambda: 0.5,
-			batch: 'split',
-			latents: 'independent',
-			form: 'additive',
-		},
-		generator.cuts,
-	);
+	const own = family(rtilSchema.parse({ cuts: ['b4', 'b8'], sigma: 3 }), generator.cuts);
 	const cuts = generator.cuts.slice(0, 2);
 	const batch = familyBatch(own, 64);
 	const inputs = latentSource(
@@ -219,4 +197,28 @@ test('a mixture has N codes, the first of which a sample without one has, and we
 	// E αᵢ² = 2 / (N (N + 1)) under the flat Dirichlet distribution.
 	const mean = seconds.reduce((a, b) => a + b, 0) / seconds.length;
 	t.true(Math.abs(mean - 2 / 30) < 0.006, `${mean}`);
+});
+
+test('presets of RTIL are what the paper states and what its code does', (t) => {
+	const weights = (given: object): [number, string][] =>
+		family(rtilSchema.parse(given), generator.cuts).map(({ weight, name }) => [weight, name]);
+	t.deepEqual(weights({ preset: 'paper', cuts: ['b4', 'b8'] }), [
+		[0.5, 'G0'],
+		[0.5, 'G1'],
+	]);
+	const published = rtilSchema.parse({ preset: 'published-code', cuts: ['b4', 'b8'] });
+	t.like(published, {
+		family: 'cumulative',
+		lambda: 'equal',
+		batch: 'each',
+		latents: 'independent',
+		sigma: 1,
+	});
+	t.deepEqual(
+		weights({ preset: 'published-code', cuts: ['b4', 'b8'] }).map(([weight]) => weight),
+		[1 / 3, (1 - 1 / 3) / 2, (1 - 1 / 3) / 2],
+	);
+	t.like(rtilSchema.parse({ preset: 'published-code', cut: 'b8' }), { form: 'mixture', codes: [10, 20] });
+	t.is((rtilSchema.parse({ preset: 'paper', cuts: ['b4'], sigma: 2 }) as { sigma: number }).sigma, 2);
+	t.throws(() => rtilSchema.parse({ preset: 'papers', cuts: ['b4'] }), { message: /published-code/ });
 });
