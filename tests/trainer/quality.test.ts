@@ -3,9 +3,11 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
+import { startWorker } from '../../bus/index.ts';
 import { listCheckpoints } from '../../checkpoints/index.ts';
 import { openDataset } from '../../data/index.ts';
 import { type HostTensor, openEngine, stream } from '../../engine/index.ts';
+import type { RtilError } from '../../errors/index.ts';
 import { fid, type Images, kid } from '../../metrics/index.ts';
 import { type QualityOptions, qualitySchema, recipeOf } from '../../trainer/index.ts';
 import { qualityMeter } from '../../trainer/quality.ts';
@@ -172,4 +174,30 @@ test('a run that is stopped does not measure to the end', async (t) => {
 	} finally {
 		session.dispose();
 	}
+});
+
+test('a worker without the weights of an Inception says so before it trains', async (t) => {
+	const module = new URL('../../trainer/worker.js', import.meta.url);
+	const worker = startWorker({ module, name: 'trainer', env: { RTIL_CACHE: path.join(folder, 'empty') } });
+	t.teardown(() => worker.stop());
+	const told: unknown[] = [];
+	const training = worker.call(
+		'train',
+		{
+			run: 'test',
+			arm: 'vanilla',
+			config: tinyConfig('vanilla'),
+			dataset: { file },
+			directory: path.join(folder, 'worker'),
+			seed: 7,
+			steps: 2,
+			checkpointEvery: { steps: 1 },
+			sampleEvery: { steps: 1 },
+			quality: {},
+		},
+		{ onEvent: (event) => told.push(event) },
+	);
+	const error = await t.throwsAsync(training, { code: 'NOT_FOUND', message: /weights of an Inception/ });
+	t.regex((error as RtilError).remedy, /rtil weights add FILE/);
+	t.deepEqual(told, []);
 });
