@@ -36,7 +36,7 @@ export function trainCommand(): Command {
 				await import('../coordinator/index.ts');
 			const { openDataset, prepareDataset } = await import('../data/index.ts');
 			const { openEngine } = await import('../engine/index.ts');
-			const { imagesPerStep, secondsPerStep, trainArm } = await import('../trainer/index.ts');
+			const { imagesPerStep, openQuality, secondsPerStep, trainArm } = await import('../trainer/index.ts');
 
 			const experiment = await loadExperiment(file);
 			const index =
@@ -53,14 +53,17 @@ export function trainCommand(): Command {
 			const dir = path.join(options.out, experiment.name);
 			const progress = showProgress();
 			await interruptible(async ({ signal }) => {
+				let quality: Awaited<ReturnType<typeof openQuality>> | undefined;
 				try {
+					const engine = await openEngine(pick(options));
+					// What is missing for it is said before the images are prepared.
+					if (experiment.quality) quality = await openQuality(engine, experiment.quality);
 					const prepared = await prepareDataset(experiment.data, {
 						cache: datasetCache(),
 						signal,
 						onProgress: ({ done, total }) => progress.update({ bar: 'images', value: done, total, note: '' }),
 					});
 					using dataset = openDataset(prepared.file);
-					const engine = await openEngine(pick(options));
 					progress.say(`Engine: ${engine.description}`);
 					const { budget, arms, seed } = experiment;
 					const timed = options.steps === undefined && needsCalibration(budget, arms.length);
@@ -93,6 +96,7 @@ export function trainCommand(): Command {
 						checkpointEvery: experiment.checkpointEvery,
 						keep: experiment.keep,
 						onDivergence: experiment.onDivergence,
+						...(quality ? { quality } : {}),
 						sampleEvery: { steps: Math.max(1, Math.ceil(steps / 12)) },
 						engine,
 						signal,
@@ -115,6 +119,7 @@ export function trainCommand(): Command {
 					progress.stop();
 					print(result.dir);
 				} finally {
+					quality?.dispose();
 					progress.stop();
 				}
 			});

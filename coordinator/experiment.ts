@@ -9,7 +9,7 @@ import { dataSpec } from '../data/index.ts';
 import { RtilError } from '../errors/index.ts';
 import { parseSolver, problemLevel, problemName, problemSchema, solvers } from '../inverter/index.ts';
 import { family, type Generator, generatorOf, glowOf, modelPresets } from '../models/index.ts';
-import { armConfigSchema, onDivergenceSchema, recipeOf } from '../trainer/index.ts';
+import { armConfigSchema, onDivergenceSchema, qualitySchema, recipeOf } from '../trainer/index.ts';
 import { budgetSchema, parseMinutes } from './budget.ts';
 import { checkProblems, withFileForms, withFilesRead } from './problems.ts';
 import { checkSource, parseSource, type Source } from './source.ts';
@@ -83,6 +83,7 @@ export const experimentSchema = z.strictObject({
 		.describe('How often training saves itself: at most this much is lost when a process is killed.'),
 	keep: retentionSchema.prefault({}),
 	onDivergence: onDivergenceSchema,
+	quality: qualitySchema.optional(),
 	evaluation: evaluationSchema.optional().describe('Without it the run only trains.'),
 });
 

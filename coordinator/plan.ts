@@ -58,7 +58,7 @@ const samplesPerRun = 12;
 /** The jobs of a run, in an order in which each stands after what it needs. */
 export function planOf(spec: RunSpec): PlannedJob[] {
 	const { experiment, run } = spec;
-	const { arms, budget, seed, evaluation, checkpointEvery, keep, onDivergence } = experiment;
+	const { arms, budget, seed, evaluation, checkpointEvery, keep, onDivergence, quality } = experiment;
 	const jobs: PlannedJob[] = [];
 	const calibrates = needsCalibration(budget, arms.length);
 	if (calibrates) {
@@ -91,6 +91,7 @@ export function planOf(spec: RunSpec): PlannedJob[] {
 					checkpointEvery,
 					keep,
 					onDivergence,
+					...(quality ? { quality } : {}),
 					sampleEvery,
 				};
 			},

@@ -9,10 +9,12 @@ export {
 	type DecodeOptions,
 	decodeImage,
 	encodePng,
+	fromByte,
 	type GridOptions,
 	type Image,
 	imageGrid,
 	splitBatch,
+	toBytes,
 } from './image.ts';
 export { type PreparedDataset, type PrepareOptions, prepareDataset, type Skipped } from './prepare.ts';
 export { type BatchPlan, batchFlips, batchIndices, batchSampler } from './sampling.ts';

@@ -185,12 +185,13 @@ function session(
 	const counter = new FlopsCounter(program);
 	const read = reader(dataset, draws, training);
 	const kept = Object.keys(state);
-	const eps = Object.fromEntries(
-		glow.latentShapes.map((shape, i) => [
-			`eps${i}`,
-			stream(seed, `samples eps${i}`).normals(0, sampleCount * shape.reduce((a, b) => a * b, 1)),
-		]),
-	);
+	const eps = (batch: number): Record<string, Float32Array> =>
+		Object.fromEntries(
+			glow.latentShapes.map((shape, i) => [
+				`eps${i}`,
+				stream(seed, `samples eps${i}`).normals(batch, sampleCount * shape.reduce((a, b) => a * b, 1)),
+			]),
+		);
 	return {
 		step(step) {
 			const warm = Math.min(1, (step + 1) / (warmup + 1));
@@ -201,9 +202,9 @@ function session(
 			});
 			return { bits: outputs.bits!.data[0]!, gradient: outputs.gradient!.data[0]! };
 		},
-		samples() {
+		samples(batch = 0) {
 			program.write(derivedOf(program.read(['average', ...constants])));
-			return flatSamples(program.call('sample', eps).images!, side);
+			return flatSamples(program.call('sample', eps(batch)).images!, side);
 		},
 		inspect: () => ({}),
 		read: () => program.read(kept),

@@ -10,6 +10,7 @@ export {
 	onDivergenceSchema,
 	type TrainingConfig,
 } from './config.ts';
+export { openQuality, type Quality, type QualityOptions, qualitySchema } from './quality.ts';
 export type { Recipe, TrainingSession } from './recipe.ts';
 export { recipeOf } from './recipes.ts';
 export { latentSource } from './sampling.ts';

@@ -120,9 +120,9 @@ function growingSession(
 			fade = fadeAt(stage, step);
 			return { ...session.step(step, fade), ...(stage.fadeSteps > 0 ? { fade } : {}) };
 		},
-		samples() {
+		samples(batch = 0) {
 			const { generator } = arms[stages.indexOf(at)]!;
-			const inputs = { ...sampleLatents(seed, generator), fade: Float32Array.of(fade) };
+			const inputs = { ...sampleLatents(seed, generator, batch), fade: Float32Array.of(fade) };
 			return flatSamples(session.program.call('sample', inputs).images!, generator.resolution);
 		},
 		inspect() {

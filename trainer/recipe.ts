@@ -30,8 +30,11 @@ export interface Recipe {
 export interface TrainingSession {
 	/** One iteration; losses and other scalars by name. Steps come in order. */
 	step(step: number): Record<string, number>;
-	/** `sampleCount` images [N, H, W, 3] of the weight average, always of the same latents. */
-	samples(): HostTensor;
+	/**
+	 * `sampleCount` images [N, H, W, 3] of the weight average. Batch 0 (default) is the grid, always of the same latents;
+	 * 1, 2, … are of others: pure in (seed, batch).
+	 */
+	samples(batch?: number): HostTensor;
 	/** Scalars that are worth a look now and then: the spread of activations beside σ. */
 	inspect(): Record<string, number>;
 	read(): HostTensors;

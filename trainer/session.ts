@@ -22,12 +22,12 @@ export class FlopsCounter {
 	readonly total = (): number | undefined => this.#flops;
 }
 
-/** Latents of the grid of samples: the same at every step and in every arm. */
-export function sampleLatents(seed: number, generator: Generator): Record<string, Float32Array> {
+/** Latents of a batch of samples, of which 0 is the grid: the same at every step and in every arm. */
+export function sampleLatents(seed: number, generator: Generator, index = 0): Record<string, Float32Array> {
 	const members = [{ name: 'G0', cuts: [], codes: 1, weight: 1 }];
 	const batch = familyBatch(members, sampleCount);
 	const draw = { batch, members, cuts: [], sigmas: {}, mixing: 0 };
-	return latentSource(seed, 'samples', generator, draw)(0);
+	return latentSource(seed, 'samples', generator, draw)(index);
 }
 
 /** Images of a session's program as [N, side, side, 3]. */

@@ -39,7 +39,10 @@ export function stylegan2Recipe(config: ArmOf<'stylegan2'>, seed: number, draws 
 			const latents = sampleLatents(seed, arm.generator);
 			return {
 				step: iteration(arm, counter.call, dataset, draws, strength),
-				samples: () => flatSamples(program.call('sample', latents).images!, arm.generator.resolution),
+				samples(batch = 0) {
+					const inputs = batch === 0 ? latents : sampleLatents(seed, arm.generator, batch);
+					return flatSamples(program.call('sample', inputs).images!, arm.generator.resolution);
+				},
 				inspect() {
 					const spread = Object.entries(program.call('spread', latents));
 					return Object.fromEntries(spread.map(([cut, { data }]) => [`rms ${cut}`, data[0]!]));

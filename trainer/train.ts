@@ -15,6 +15,7 @@ import type { Engine, HostTensor } from '../engine/index.ts';
 import { RtilError } from '../errors/index.ts';
 import type { ArmConfig, OnDivergence } from './config.ts';
 import { collapse, meanDistance, realDistance } from './diversity.ts';
+import { type QualityMeter, type QualityOptions, qualityMeter } from './quality.ts';
 import { recipeOf } from './recipes.ts';
 import { checkDataset, guard, requireFinite, requireSame } from './record.ts';
 
@@ -35,6 +36,8 @@ export interface TrainOptions {
 	sampleEvery: Interval;
 	/** Checkpoints that stay. Default: the last two. */
 	keep?: Retention;
+	/** Absent: FID and KID are not measured. */
+	quality?: QualityOptions;
 	/** Default: stop. */
 	onDivergence?: OnDivergence;
 	engine: Engine;
@@ -54,7 +57,7 @@ export type TrainingEvent =
 			steps: number;
 			/** Real images seen. */
 			images: number;
-			/** Means since the last progress event, by name. */
+			/** Means since the last progress event, by name; `fid` and `kid` where they were measured at this step. */
 			losses: Record<string, number>;
 			imagesPerSecond: number;
 			secondsLeft: number;
@@ -81,10 +84,11 @@ const progressSeconds = 1;
  * when a loss is no longer a number (the last good checkpoint stays), or the signal's reason.
  */
 export async function trainArm(options: TrainOptions): Promise<TrainResult> {
-	const { onDivergence = 'stop', directory, emit } = options;
+	const { onDivergence = 'stop', directory, emit, dataset, seed, quality, signal } = options;
+	const meter = quality && qualityMeter(dataset, seed, quality, signal);
 	for (let attempt: number | undefined; ; ) {
 		try {
-			return await trainOnce(options, attempt);
+			return await trainOnce(options, meter, attempt);
 		} catch (error) {
 			if (onDivergence === 'stop' || !(error instanceof RtilError) || error.code !== 'DIVERGED') throw error;
 			const last = await latestCheckpoint(directory);
@@ -102,7 +106,11 @@ function drawsOf(seed: number, attempt: number): number {
 }
 
 /** @param again which attempt this is; absent: that of the checkpoint it goes on from. */
-async function trainOnce(options: TrainOptions, again?: number): Promise<TrainResult> {
+async function trainOnce(
+	options: TrainOptions,
+	meter: QualityMeter | undefined,
+	again?: number,
+): Promise<TrainResult> {
 	const { engine, dataset, seed, steps, signal, now, emit, config } = options;
 	const resumed = await latestCheckpoint(options.directory, (dir, error) => {
 		emit({ type: 'log', level: 'warn', text: `${path.basename(dir)}: ${error.message}` });
@@ -114,7 +122,7 @@ async function trainOnce(options: TrainOptions, again?: number): Promise<TrainRe
 	if (resumed && resumed.manifest.step >= steps) return { checkpoint: resumed.manifest, dir: resumed.dir };
 
 	let step = resumed?.manifest.step ?? 0;
-	const begun = now();
+	let begun = now();
 	const spentBefore = resumed?.manifest.metrics.seconds ?? 0;
 	const spent = (): number => spentBefore + (now() - begun) / 1000;
 	const flopsBefore = resumed ? resumed.manifest.flops : 0;
@@ -127,6 +135,8 @@ async function trainOnce(options: TrainOptions, again?: number): Promise<TrainRe
 	let saved: TrainResult | undefined;
 	/** As reported last. */
 	let latest: Record<string, number> = {};
+	/** FID and KID of this step, where they were measured. */
+	let measured: Record<string, number> = {};
 	const diversityOfData = realDistance(dataset, seed);
 	let wasDiverse = false;
 
@@ -175,7 +185,7 @@ async function trainOnce(options: TrainOptions, again?: number): Promise<TrainRe
 				dataset: { fingerprint: dataset.fingerprint, count: dataset.count, resolution: dataset.resolution },
 				engine: engine.description,
 				parent: parent?.id ?? null,
-				metrics: { ...finite(latest), seconds: spent(), ...(attempt > 0 ? { attempt } : {}) },
+				metrics: { ...finite(latest), ...measured, seconds: spent(), ...(attempt > 0 ? { attempt } : {}) },
 			},
 			{ ...recipe.groups(state), ...(latent ? { latent } : {}) },
 		);
@@ -206,7 +216,9 @@ async function trainOnce(options: TrainOptions, again?: number): Promise<TrainRe
 			checkpoint: timer(options.checkpointEvery, step, now),
 			sample: timer(options.sampleEvery, step, now),
 			progress: timer({ seconds: progressSeconds }, step, now),
+			quality: options.quality ? timer(options.quality.every, step, now) : () => false,
 		};
+		let measures = false;
 		const recent = new Averages();
 		let since = { step, time: now() };
 		while (step < steps) {
@@ -216,17 +228,30 @@ async function trainOnce(options: TrainOptions, again?: number): Promise<TrainRe
 			}
 			recent.add(session.step(step));
 			step++;
+			measured = {};
 			const sampled = due.sample(step) || step === steps;
 			if (sampled) recent.add(session.inspect());
-			if (due.progress(step) || step === steps) {
+			const saves = due.checkpoint(step) || step === steps;
+			measures = due.quality(step) || measures;
+			if (meter && saves && (measures || step === steps)) {
+				const from = now();
+				measured = (await meter(session)) ?? {};
+				measures = false;
+				// Measuring is no training: neither its time nor its speed.
+				const taken = now() - from;
+				begun += taken;
+				since.time += taken;
+			}
+			if (due.progress(step) || step === steps || 'fid' in measured) {
 				const losses = recent.take();
 				latest = losses;
-				report('training', losses, (now() - since.time) / 1000 / (step - since.step));
+				const perStep = (now() - since.time) / 1000 / (step - since.step);
+				report('training', { ...losses, ...measured }, perStep);
 				since = { step, time: now() };
 				guard(losses, step, options.arm);
 			}
 			if (sampled) await drawSamples();
-			if (due.checkpoint(step) || step === steps) saved = await save();
+			if (saves) saved = await save();
 			// The process also answers messages: let it.
 			await new Promise((resolve) => setImmediate(resolve));
 		}

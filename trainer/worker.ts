@@ -5,6 +5,7 @@ import { retentionSchema } from '../checkpoints/index.ts';
 import { openDataset } from '../data/index.ts';
 import { openEngine } from '../engine/index.ts';
 import { armConfigSchema, onDivergenceSchema } from './config.ts';
+import { openQuality, qualitySchema } from './quality.ts';
 import { secondsPerStep, trainArm } from './train.ts';
 
 const interval = z.union([
@@ -26,6 +27,7 @@ const trainPayload = z.looseObject({
 	checkpointEvery: interval,
 	keep: retentionSchema.prefault({}),
 	onDivergence: onDivergenceSchema,
+	quality: qualitySchema.optional(),
 	sampleEvery: interval,
 });
 
@@ -41,9 +43,15 @@ const engine = await openEngine(threads);
 serveWorker(
 	{
 		async train(payload: unknown, { signal, emit }) {
-			const { dataset, ...options } = trainPayload.parse(payload);
+			const { dataset, quality, ...options } = trainPayload.parse(payload);
 			using images = openDataset(dataset.file);
-			return await trainArm({ ...options, dataset: images, engine, signal, emit, now: Date.now });
+			const measured = quality && (await openQuality(engine, quality));
+			try {
+				const given = { ...options, ...(measured ? { quality: measured } : {}), dataset: images };
+				return await trainArm({ ...given, engine, signal, emit, now: Date.now });
+			} finally {
+				measured?.dispose();
+			}
 		},
 		async calibrate(payload: unknown) {
 			const { configs, dataset, seed } = calibratePayload.parse(payload);

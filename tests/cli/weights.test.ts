@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
 import { temporaryFolder } from '../bus/server.ts';
@@ -31,4 +32,17 @@ test('a file that is not there is one line', async (t) => {
 	const { code, err } = await runRtil(t, ['weights', 'add', 'nowhere.pth'], { RTIL_CACHE: dir });
 	t.is(code, 2);
 	t.is(err, 'rtil: Cannot read nowhere.pth (ENOENT)\n');
+});
+
+test('rtil train says at once that FID needs an Inception which is not known', async (t) => {
+	const dir = await temporaryFolder(t);
+	const file = path.join(dir, 'measured.yaml');
+	await writeFile(
+		file,
+		'{ name: measured, resolution: 8, data: faces, arms: [vanilla], budget: { steps: 2 }, quality: {} }',
+	);
+	const { code, out, err } = await runRtil(t, ['train', file, '--out', dir], { RTIL_CACHE: dir });
+	t.is(code, 2);
+	t.is(out, '');
+	t.regex(err, /^rtil: FID and KID need the weights of an Inception.*rtil weights add FILE\n$/);
 });
