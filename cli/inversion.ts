@@ -15,6 +15,15 @@ export interface Reconstructed {
 	psnr: number | null;
 	ssim: number | null;
 	oraclePsnr: number | null;
+	/** Over the pixels that were not measured; null where there are none. */
+	holePsnr: number | null;
+	holeSsim: number | null;
+	/** With the measured pixels put back. */
+	compositedPsnr: number | null;
+	compositedSsim: number | null;
+	/** Null where no weights are known; `lpipsBy` states network and version. */
+	lpips: number | null;
+	lpipsBy: string | null;
 	residual: number;
 	heldOut: number | null;
 	/** What selected the iterate, and why the search ended. */
@@ -103,6 +112,12 @@ export async function invertAtServer(
 			psnr: more.psnr ?? null,
 			ssim: more.ssim ?? null,
 			oraclePsnr: more.oraclePsnr ?? null,
+			holePsnr: more.holePsnr ?? null,
+			holeSsim: more.holeSsim ?? null,
+			compositedPsnr: more.compositedPsnr ?? null,
+			compositedSsim: more.compositedSsim ?? null,
+			lpips: more.lpips ?? null,
+			lpipsBy: more.lpipsBy ?? null,
 			residual,
 			heldOut: more.heldOut ?? null,
 			selectedBy,
@@ -137,15 +152,26 @@ function show(progress: Progress, { layer, step, steps, residual, secondsLeft }:
 const number = (value: number | null, digits: number): string =>
 	value === null ? '–' : value.toFixed(digits);
 
-/** A line an image. */
-export const resultColumns: Column<
-	Omit<Reconstructed, 'png' | 'measurement' | 'spread'> & { file: string }
->[] = [
-	{ title: 'image', cell: ({ name }) => name },
-	{ title: 'PSNR dB', cell: ({ psnr }) => number(psnr, 2), align: 'right' },
-	{ title: 'SSIM', cell: ({ ssim }) => number(ssim, 3), align: 'right' },
-	{ title: 'residual', cell: ({ residual }) => residual.toExponential(2), align: 'right' },
-	{ title: 'steps', cell: ({ steps }) => String(steps), align: 'right' },
-	{ title: 'ended by', cell: ({ reason }) => reason },
-	{ title: 'file', cell: ({ file }) => file },
-];
+type Line = Omit<Reconstructed, 'png' | 'measurement' | 'spread'> & { file: string };
+
+/** A line an image; columns of holes and LPIPS only where there is one. */
+export function resultColumns(rows: readonly Line[]): Column<Line>[] {
+	const further: Column<Line>[] = [];
+	if (rows.some(({ holePsnr }) => holePsnr !== null))
+		further.push(
+			{ title: 'hole PSNR', cell: ({ holePsnr }) => number(holePsnr, 2), align: 'right' },
+			{ title: 'hole SSIM', cell: ({ holeSsim }) => number(holeSsim, 3), align: 'right' },
+		);
+	const by = rows.find(({ lpipsBy }) => lpipsBy !== null)?.lpipsBy;
+	if (by) further.push({ title: by, cell: ({ lpips }) => number(lpips, 3), align: 'right' });
+	return [
+		{ title: 'image', cell: ({ name }) => name },
+		{ title: 'PSNR dB', cell: ({ psnr }) => number(psnr, 2), align: 'right' },
+		{ title: 'SSIM', cell: ({ ssim }) => number(ssim, 3), align: 'right' },
+		...further,
+		{ title: 'residual', cell: ({ residual }) => residual.toExponential(2), align: 'right' },
+		{ title: 'steps', cell: ({ steps }) => String(steps), align: 'right' },
+		{ title: 'ended by', cell: ({ reason }) => reason },
+		{ title: 'file', cell: ({ file }) => file },
+	];
+}

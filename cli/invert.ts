@@ -162,7 +162,7 @@ async function write(
 		rows.push({ ...row, file, measurement: saved, ...about });
 	}
 	if (json) printJson(rows);
-	else print(renderTable<(typeof rows)[number]>(resultColumns, rows));
+	else print(renderTable<(typeof rows)[number]>(resultColumns(rows), rows));
 }
 
 async function readOrRefuse(file: string): Promise<Uint8Array> {

@@ -2,10 +2,11 @@
 import { z } from 'zod';
 import { imageGrid, openDataset, splitBatch } from '../data/index.ts';
 import type { HostTensor } from '../engine/index.ts';
-import { psnr, type ResultRow, ssim } from '../metrics/index.ts';
+import type { ResultRow } from '../metrics/index.ts';
 import { parse } from './border.ts';
 import { type AnyPrior, imageSize } from './prior.ts';
 import { measure, measurementPicture, parseProblem, problemLevel, problemName } from './problems/index.ts';
+import { judge, type Quality } from './quality.ts';
 import { type InversionSession, requireSize } from './session.ts';
 import { type Progress, parseSolver, type Reconstruction } from './solvers/index.ts';
 
@@ -67,6 +68,8 @@ export async function evaluate(
 	using dataset = openDataset(job.images.file);
 	const prior = await session.prior(job.checkpoint.dir);
 	requireSize(prior, dataset.resolution, dataset.resolution, dataset.channels);
+	// Damaged weights are refused before any work.
+	await session.lpips([1, dataset.resolution, dataset.resolution, dataset.channels]);
 
 	const { indices } = job.images;
 	const parts = evenly(indices, job.batch ?? DEFAULT_BATCH);
@@ -94,7 +97,8 @@ export async function evaluate(
 				signal: context.signal,
 				onProgress: (progress) => report(progress, part.length),
 			});
-			rows.push(...rowsOf(truth, result, keys));
+			const quality = await judge(session, truth, result.images, measurements);
+			rows.push(...rowsOf(quality, result, keys));
 			if (s > 0) continue;
 			shown.truth.push(truth);
 			shown.measurement.push(measurementPicture(session.operators, measurements));
@@ -128,17 +132,15 @@ export async function evaluate(
 	}
 
 	function rowsOf(
-		truth: HostTensor,
-		{ images, residual, seconds, perceptual }: Reconstruction,
+		quality: readonly Quality[],
+		{ residual, seconds, perceptual }: Reconstruction,
 		keys: readonly { seed: number; image: string }[],
 	): ResultRow[] {
-		const [quality, similarity] = [psnr(truth, inRange(images)), ssim(truth, inRange(images))];
 		return keys.map(({ seed, image }, i) => ({
 			...about,
 			image,
 			seed,
-			psnr: finite(quality[i]!),
-			ssim: finite(similarity[i]!),
+			...storable(quality[i]!),
 			residual: finite(residual[i]!),
 			seconds: seconds / keys.length,
 			...(perceptual ? { perceptual } : {}),
@@ -148,9 +150,13 @@ export async function evaluate(
 
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
-/** Clipped to [−1, 1]: what a picture file would hold. */
-export function inRange({ shape, data }: HostTensor): HostTensor {
-	return { shape, data: data.map((value) => Math.min(1, Math.max(-1, value))) };
+/** Null for what JSON cannot hold. */
+function storable(quality: Quality): Pick<ResultRow, keyof Quality> {
+	const entries = Object.entries(quality).map(([key, value]) => [
+		key,
+		typeof value === 'number' ? finite(value) : value,
+	]);
+	return Object.fromEntries(entries) as Pick<ResultRow, keyof Quality>;
 }
 
 /** Parts of at most `most`, of sizes that differ by one at most: few shapes, few captures. */

@@ -4,9 +4,7 @@ import { decodeImage, encodePng, type Image, imageGrid, splitBatch } from '../da
 import type { HostTensor } from '../engine/index.ts';
 import { stream } from '../engine/index.ts';
 import { expected, RtilError } from '../errors/index.ts';
-import { psnr, ssim } from '../metrics/index.ts';
 import { parse } from './border.ts';
-import { inRange } from './evaluate.ts';
 import { type AnyPrior, imageSize } from './prior.ts';
 import {
 	decodeMeasurement,
@@ -17,6 +15,7 @@ import {
 	type ProblemSpec,
 	parseProblem,
 } from './problems/index.ts';
+import { judge, type Quality } from './quality.ts';
 import { type InversionSession, requireServed, requireSize, stackImages } from './session.ts';
 import { parseSolver, requirePrior, type StopReason, solverFor } from './solvers/index.ts';
 import { latentSize, renderGlow, renderImages } from './statistics.ts';
@@ -26,9 +25,6 @@ const WHITE_SPREAD = 0.5;
 
 /** Images of one call. */
 export const MOST_IMAGES = 64;
-
-/** Side of SSIM's window (Wang et al. 2004), in pixels. */
-const LEAST_FOR_SSIM = 11;
 
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes');
 const seed = z.int().min(0);
@@ -79,7 +75,10 @@ export type InvertEvent =
 	  }
 	| { type: 'preview'; step: number; png: Uint8Array };
 
-export interface InvertedImage {
+/** As of `Quality`, with null for what is not known: without a truth, all of it. */
+export type Judgement = { [measure in keyof Quality]-?: NonNullable<Quality[measure]> | null };
+
+export interface InvertedImage extends Judgement {
 	name: string;
 	/** [H, W, C] in [−1, 1] where the generator keeps it; not clipped. */
 	shape: number[];
@@ -89,9 +88,7 @@ export interface InvertedImage {
 	heldOut: number | null;
 	reason: StopReason;
 	steps: number;
-	/** Only with a truth, SSIM where its window fits; `oraclePsnr` is what the truth would have selected. */
-	psnr: number | null;
-	ssim: number | null;
+	/** What the truth would have selected; only with one. */
 	oraclePsnr: number | null;
 	/** The simulated measurement as a file. */
 	measurement: Uint8Array | null;
@@ -213,6 +210,8 @@ export async function invert(
 	const prior = call.checkpoint ? await session.prior(call.checkpoint.dir) : null;
 	requireServed(solver, prior, asked.problem);
 	const { measurements, truth } = await takeIn(session, prior, asked, call.input, call.seed);
+	// Damaged weights are refused before any work.
+	if (truth) await session.lpips(truth.shape);
 	const previews: Promise<void>[] = [];
 	const result = await session.solve(prior, measurements, call.solver, {
 		seed: call.seed,
@@ -231,10 +230,7 @@ export async function invert(
 		},
 	});
 	await Promise.all(previews);
-	const clipped = inRange(result.images);
-	const quality = truth && psnr(truth, clipped);
-	const { height, width } = sizeOf(result.images);
-	const similarity = truth && Math.min(height, width) >= LEAST_FOR_SSIM ? ssim(truth, clipped) : null;
+	const quality = truth && (await judge(session, truth, result.images, measurements));
 	const parts = splitBatch(result.images.data, sizeOf(result.images));
 	const spreads = result.spread && splitBatch(result.spread.data, sizeOf(result.spread));
 	const inverted = await Promise.all(
@@ -248,8 +244,7 @@ export async function invert(
 				heldOut: result.heldOut?.[i] ?? null,
 				reason: result.reasons[i]!,
 				steps: result.steps[i]!,
-				psnr: quality?.[i] ?? null,
-				ssim: similarity?.[i] ?? null,
+				...qualityOf(quality?.[i]),
 				oraclePsnr: result.oraclePsnr?.[i] ?? null,
 				measurement: asked.given ? null : new Uint8Array(encodeMeasurement(measurements, i)),
 				spread: spreads ? new Uint8Array(await encodePng(bright(spreads[i]!.data), size)) : null,
@@ -259,6 +254,17 @@ export async function invert(
 	const { selectedBy, perceptual = null, seconds } = result;
 	return { images: inverted, selectedBy, perceptual, seconds };
 }
+
+const qualityOf = (quality: Quality | undefined): Judgement => ({
+	psnr: quality?.psnr ?? null,
+	ssim: quality?.ssim ?? null,
+	holePsnr: quality?.holePsnr ?? null,
+	holeSsim: quality?.holeSsim ?? null,
+	compositedPsnr: quality?.compositedPsnr ?? null,
+	compositedSsim: quality?.compositedSsim ?? null,
+	lpips: quality?.lpips ?? null,
+	lpipsBy: quality?.lpipsBy ?? null,
+});
 
 function sizeOf({ shape }: HostTensor): { height: number; width: number; channels: number } {
 	return { height: shape[1]!, width: shape[2]!, channels: shape[3]! };

@@ -171,9 +171,17 @@ function handlers(options: ServiceOptions, stopping: AbortSignal): grpc.UntypedS
 					stopReason: image.reason,
 					steps: image.steps,
 					seconds,
-					...(image.psnr === null ? {} : { psnr: image.psnr }),
-					...(image.ssim === null ? {} : { ssim: image.ssim }),
-					...(image.oraclePsnr === null ? {} : { oraclePsnr: image.oraclePsnr }),
+					...known(image, [
+						'psnr',
+						'ssim',
+						'oraclePsnr',
+						'holePsnr',
+						'holeSsim',
+						'compositedPsnr',
+						'compositedSsim',
+						'lpips',
+						'lpipsBy',
+					]),
 					...(perceptual === null ? {} : { perceptual }),
 					measurement: image.measurement ?? new Uint8Array(),
 					spread: image.spread ?? new Uint8Array(),
@@ -267,6 +275,16 @@ function forward(event: InvertEvent, send: (event: WireInvertEvent) => void): vo
 	if (event.type !== 'progress') return;
 	const { type: _, ...progress } = event;
 	send({ progress });
+}
+
+/** The fields that are not null. */
+function known<T, Key extends keyof T>(of: T, keys: readonly Key[]): { [key in Key]?: NonNullable<T[key]> } {
+	const found: { [key in Key]?: NonNullable<T[key]> } = {};
+	for (const key of keys) {
+		const value = of[key];
+		if (value !== null && value !== undefined) found[key] = value;
+	}
+	return found;
 }
 
 /** Resolves when the signal aborts. */

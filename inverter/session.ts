@@ -2,6 +2,7 @@
 import { loadPerceptual } from '../checkpoints/index.ts';
 import type { Engine, HostTensor } from '../engine/index.ts';
 import { RtilError } from '../errors/index.ts';
+import { type LpipsMetric, openLpips } from '../metrics/index.ts';
 import type { LpipsWeights, PerceptualNetwork } from '../models/index.ts';
 import { loadPrior } from './checkpoint.ts';
 import { type AnyPrior, imageSize } from './prior.ts';
@@ -20,6 +21,8 @@ import {
 
 /** Priors kept in memory: two arms are compared in turn. */
 const PRIORS = 2;
+/** Networks of LPIPS to judge with, the one that the literature reports first. */
+const JUDGES = ['alex', 'vgg', 'squeeze'] as const;
 /** Idle programs: a few problems by a few solvers. */
 const PROGRAMS = 8;
 
@@ -34,6 +37,7 @@ export class InversionSession {
 	readonly operators: OperatorPrograms;
 	readonly #programs = new ProgramCache(PROGRAMS);
 	readonly #lpips = new Map<PerceptualNetwork, LpipsWeights>();
+	readonly #judges = new Map<PerceptualNetwork, LpipsMetric>();
 	readonly #priors = new Map<string, AnyPrior>();
 
 	constructor(engine: Engine) {
@@ -83,6 +87,32 @@ export class InversionSession {
 		}
 	}
 
+	/**
+	 * An LPIPS to judge colour images [N, H, W, 3] with: AlexNet's, else VGG's, else SqueezeNet's, by what weights are
+	 * known and what size the network takes; null where there is none.
+	 *
+	 * @throws CORRUPT for weights that are damaged.
+	 */
+	async lpips([, height, width, channels]: readonly number[]): Promise<LpipsMetric | null> {
+		if (channels !== 3) return null;
+		for (const network of JUDGES) {
+			const judge = this.#judges.get(network) ?? (await this.#open(network));
+			if (judge && Math.min(height!, width!) >= judge.smallest) return judge;
+		}
+		return null;
+	}
+
+	async #open(network: PerceptualNetwork): Promise<LpipsMetric | null> {
+		try {
+			const judge = await openLpips(this.engine, await this.#weights(network));
+			this.#judges.set(network, judge);
+			return judge;
+		} catch (error) {
+			if (error instanceof RtilError && error.code === 'NOT_FOUND') return null;
+			throw error;
+		}
+	}
+
 	async #weights(network: PerceptualNetwork): Promise<LpipsWeights> {
 		const weights = this.#lpips.get(network) ?? (await loadPerceptual(network));
 		this.#lpips.set(network, weights);
@@ -94,6 +124,8 @@ export class InversionSession {
 		this.#programs.dispose();
 		this.#priors.clear();
 		this.#lpips.clear();
+		for (const judge of this.#judges.values()) judge.dispose();
+		this.#judges.clear();
 	}
 }
 

@@ -78,6 +78,12 @@ export interface WireReconstruction {
 	psnr?: number;
 	ssim?: number;
 	oraclePsnr?: number;
+	holePsnr?: number;
+	holeSsim?: number;
+	compositedPsnr?: number;
+	compositedSsim?: number;
+	lpips?: number;
+	lpipsBy?: string;
 	perceptual?: string;
 	measurement: Uint8Array;
 	spread: Uint8Array;

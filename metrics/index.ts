@@ -4,6 +4,8 @@
 // with pairs.ts (PSNR), then statistics.ts and summary.ts.
 export type { Features, PermutationSource } from './features.ts';
 export { drawSubsets, featureStatistics, fid, kid, kidBiased, kidOfSubsets } from './features.ts';
+export type { HoleQuality } from './holes.ts';
+export { composite, holeQuality } from './holes.ts';
 export type { Images } from './images.ts';
 export type { InceptionMetric } from './inception.ts';
 export { openInception } from './inception.ts';
@@ -18,5 +20,20 @@ export type { SsimOptions } from './ssim.ts';
 export { msssim, ssim } from './ssim.ts';
 export type { IntegerSource, Interval, IntervalOptions, PairedDifference } from './statistics.ts';
 export { bootstrapInterval, meanInterval, pairedDifference, signTest } from './statistics.ts';
-export type { Measure, ResultRow, SummaryDifference, SummaryOptions, SummaryRow } from './summary.ts';
-export { imageDifferences, measures, referenceArm, summarise, verdict } from './summary.ts';
+export type {
+	FurtherMeasure,
+	Measure,
+	ResultRow,
+	SummaryDifference,
+	SummaryOptions,
+	SummaryRow,
+} from './summary.ts';
+export {
+	furtherMeasures,
+	furtherNames,
+	imageDifferences,
+	measures,
+	referenceArm,
+	summarise,
+	verdict,
+} from './summary.ts';

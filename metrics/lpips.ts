@@ -16,6 +16,8 @@ export interface LpipsMetric {
 	readonly version: LpipsWeights['version'];
 	/** Values that images may have. */
 	readonly range: readonly [-1, 1];
+	/** The least side of an image, in pixels. */
+	readonly smallest: number;
 	/** Network and version for tables: `LPIPS (AlexNet, v0.1)`. */
 	readonly label: string;
 	/**
@@ -60,6 +62,7 @@ export async function openLpips(engine: Engine, weights: LpipsWeights): Promise<
 		network: metric.network,
 		version: metric.version,
 		range: [-1, 1],
+		smallest: metric.smallest,
 		label: metric.label,
 		measure(a, b, { clip = true } = {}) {
 			const { count, height, width, channels } = pairGeometry(a, b);

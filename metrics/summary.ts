@@ -26,14 +26,36 @@ export interface ResultRow {
 	seconds: number | null;
 	/** What the solver's perceptual term compared, if it had one. */
 	perceptual?: string;
+	/** Over the pixels that were not measured; absent where there are none (`holeQuality`). */
+	holePsnr?: number | null;
+	holeSsim?: number | null;
+	/** Over the image with the measured pixels put back. */
+	compositedPsnr?: number | null;
+	compositedSsim?: number | null;
+	/** Absent where no weights were known; `lpipsBy` states network and version. */
+	lpips?: number | null;
+	lpipsBy?: string;
 }
 
 /** The columns of a row that are measured. */
 export const measures = ['psnr', 'ssim', 'residual', 'seconds'] as const;
-export type Measure = (typeof measures)[number];
+/** Those that only some rows have. */
+export const furtherMeasures = ['holePsnr', 'holeSsim', 'compositedPsnr', 'compositedSsim', 'lpips'] as const;
+export type FurtherMeasure = (typeof furtherMeasures)[number];
 
-/** One cell of the comparison: an arm with a solver on a problem. */
-export interface SummaryRow {
+/** How tables show them. */
+export const furtherNames: Readonly<Record<FurtherMeasure, { title: string; digits: number }>> = {
+	holePsnr: { title: 'hole PSNR dB', digits: 2 },
+	holeSsim: { title: 'hole SSIM', digits: 3 },
+	compositedPsnr: { title: 'composite PSNR dB', digits: 2 },
+	compositedSsim: { title: 'composite SSIM', digits: 3 },
+	lpips: { title: 'LPIPS', digits: 3 },
+};
+
+export type Measure = (typeof measures)[number] | FurtherMeasure;
+
+/** One cell of the comparison: an arm with a solver on a problem; further measures where its rows have them. */
+export interface SummaryRow extends Partial<Record<FurtherMeasure, Interval>> {
 	arm: string;
 	solver: string;
 	problem: string;
@@ -45,11 +67,17 @@ export interface SummaryRow {
 	ssim: Interval | null;
 	residual: Interval | null;
 	seconds: Interval | null;
+	/** Network and version behind `lpips`, which is left out where rows name several. */
+	lpipsBy?: string;
 	/** This arm less the reference on the same (image, seed); `null` for the reference itself or without pairs. */
 	difference: SummaryDifference | null;
 }
 
-export type SummaryDifference = { reference: string } & Record<Measure, PairedDifference | null>;
+export type SummaryDifference = { reference: string } & Record<
+	(typeof measures)[number],
+	PairedDifference | null
+> &
+	Partial<Record<FurtherMeasure, PairedDifference>>;
 
 export interface SummaryOptions extends IntervalOptions {
 	/** The arm that the others are compared with; default: `vanilla` if it is there, else the first. */
@@ -66,6 +94,7 @@ export function summarise(rows: readonly ResultRow[], options: SummaryOptions = 
 	const groups = groupBy(rows, groupKey);
 	return [...groups.values()].map((group) => {
 		const { arm, solver, problem, level } = group[0] as ResultRow;
+		const lpipsBy = lpipsOf(group);
 		const others =
 			arm === reference ? [] : (groups.get(groupKey({ ...group[0], arm: reference } as ResultRow)) ?? []);
 		const values = (measure: Measure) => {
@@ -83,6 +112,8 @@ export function summarise(rows: readonly ResultRow[], options: SummaryOptions = 
 			ssim: values('ssim'),
 			residual: values('residual'),
 			seconds: values('seconds'),
+			...further(group, values),
+			...(lpipsBy ? { lpipsBy } : {}),
 			difference: others.length > 0 ? differences(group, others, reference, options) : null,
 		};
 	});
@@ -146,7 +177,30 @@ function differences(
 		ssim: compare('ssim'),
 		residual: compare('residual'),
 		seconds: compare('seconds'),
+		...further(group, (measure) =>
+			measure === 'lpips' && lpipsOf(group) !== lpipsOf(others) ? null : compare(measure),
+		),
 	};
+}
+
+/** The further measures that the rows of a group have. */
+function further<T>(
+	group: readonly ResultRow[],
+	of: (measure: FurtherMeasure) => T | null,
+): Partial<Record<FurtherMeasure, T>> {
+	const found: Partial<Record<FurtherMeasure, T>> = {};
+	for (const measure of furtherMeasures) {
+		if (measure === 'lpips' && lpipsOf(group) === undefined) continue;
+		const value = of(measure);
+		if (value !== null) found[measure] = value;
+	}
+	return found;
+}
+
+/** Network and version of the LPIPS of a group; undefined without one, and for several, which have no mean. */
+function lpipsOf(group: readonly ResultRow[]): string | undefined {
+	const [by, another] = new Set(group.flatMap((row) => (isNumber(row.lpips) ? (row.lpipsBy ?? []) : [])));
+	return another === undefined ? by : undefined;
 }
 
 /** Mean over the seeds of each image. */
@@ -161,7 +215,7 @@ function imageMeans(rows: readonly ResultRow[], measure: Measure): Map<string, n
 	);
 }
 
-const isNumber = (value: number | null): value is number => Number.isFinite(value);
+const isNumber = (value: number | null | undefined): value is number => Number.isFinite(value);
 
 const groupKey = (row: ResultRow): string => JSON.stringify([row.arm, row.solver, row.problem, row.level]);
 

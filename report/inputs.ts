@@ -33,6 +33,17 @@ export const rowSchema = z.strictObject({
 	residual: finiteOrNull,
 	/** Wall time of this image's share of its batch. */
 	seconds: finiteOrNull,
+	/** What the solver's perceptual term compared. */
+	perceptual: z.string().optional(),
+	/** Over the pixels that were not measured; absent where there are none. */
+	holePsnr: finiteOrNull.optional(),
+	holeSsim: finiteOrNull.optional(),
+	/** With the measured pixels put back. */
+	compositedPsnr: finiteOrNull.optional(),
+	compositedSsim: finiteOrNull.optional(),
+	/** Absent where no weights were known; `lpipsBy` states network and version. */
+	lpips: finiteOrNull.optional(),
+	lpipsBy: z.string().optional(),
 }) satisfies z.ZodType<ResultRow>;
 
 /** What one arm spent and made. */

@@ -1,6 +1,7 @@
 // The numbers: forest plots of paired differences, means by problem, the table, and every single reconstruction.
 import type { Interval } from '../metrics/index.ts';
 import { byProblem, bySetting, type Cell, type Comparison, judgement, settingName } from './comparison.ts';
+import { furtherTable } from './further.ts';
 import { type Html, html } from './html.ts';
 import { intervalPlot, legend } from './plots.ts';
 import type { RunContents } from './run-folder.ts';
@@ -13,7 +14,7 @@ export async function results(run: RunContents, comparison: Comparison): Promise
 	const { cells } = comparison;
 	if (cells.length === 0)
 		return html`<p>There are no reconstructions in results.json, hence no table and no plot.</p>`;
-	return html`${await differencePlots(comparison)}${await meanPlots(cells)}${table(comparison)}${everyRow(run)}`;
+	return html`${await differencePlots(comparison)}${await meanPlots(cells)}${table(comparison)}${furtherTable(comparison)}${everyRow(run)}`;
 }
 
 async function differencePlots({ compared, reference }: Comparison): Promise<Html | null> {

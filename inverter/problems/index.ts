@@ -6,6 +6,7 @@ export { packMask } from './masks.ts';
 export {
 	decodeMeasurement,
 	encodeMeasurement,
+	holesOf,
 	joinMeasurements,
 	type Measurement,
 	type Measurements,

@@ -115,6 +115,7 @@ export const inpainting: Operator<typeof schema> = {
 		return { mask: overChannels(mask, channels) };
 	},
 	support: ({ mask }) => mask!,
+	inPlace: true,
 	apply: ({ mask }, x) => tf.mul(x, mask!),
 	adjoint: ({ mask }, y) => tf.mul(y, mask!) as tf.Tensor4D,
 };

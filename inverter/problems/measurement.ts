@@ -167,6 +167,20 @@ export function joinMeasurements(list: readonly Measurement[]): Measurements {
 	return { ...rest, y, sigma: allKnown(list.map(({ sigma }) => sigma)) };
 }
 
+/**
+ * The pixels of which nothing was measured, [N, H, W, 1]: 1 there, 0 elsewhere. Null for problems that do not measure
+ * pixels where they are: their images have no hole.
+ */
+export function holesOf({ problem, image, keys, support }: Measurements): HostTensor | null {
+	if (!operatorFor(problem).inPlace) return null;
+	const { height, width, channels } = image;
+	const data = new Float32Array(keys.length * height * width).fill(1);
+	support.data.forEach((measured, k) => {
+		if (measured === 1) data[Math.floor(k / channels)] = 0;
+	});
+	return { shape: [keys.length, height, width, 1], data };
+}
+
 /** The same images of a batch in another order or number, as a batch of its own. */
 export function selectMeasurements(measurements: Measurements, indices: readonly number[]): Measurements {
 	const { problem, image } = measurements;

@@ -51,6 +51,8 @@ export interface Operator<Schema extends ProblemSchema = ProblemSchema, S = z.ou
 	 * gives 0 where nothing is measured.
 	 */
 	support?(parameters: HostTensors): HostTensor | undefined;
+	/** y is x where `support` is 1: what is not measured are holes in the image. */
+	readonly inPlace?: true;
 	/** A x: [N, H, W, C] → [N, …measurement]. */
 	apply(parameters: TensorMap, x: tf.Tensor4D): tf.Tensor;
 	/** Aᵀ y: [N, …measurement] → [N, H, W, C]. */

@@ -4,6 +4,7 @@ import test from 'ava';
 import { prepareDataset } from '../../data/index.ts';
 import { evaluate, InversionSession, invert, loadPrior, sample } from '../../inverter/index.ts';
 import { glowOf } from '../../models/index.ts';
+import { rowSchema } from '../../report/inputs.ts';
 import { picture, startNode, temporaryFolder, writeNetwork, writeTinyCheckpoint } from './node-fixture.ts';
 import { engine, measured, prior, truth, worst } from './solving.ts';
 import { tinyGlow, tinyGlowArchitecture, tinyGlowParams } from './tiny-prior.ts';
@@ -90,7 +91,11 @@ test('images are inverted and evaluated with a Glow', async (t) => {
 		rows.map((row) => row.solver),
 		['glow-analysis', 'glow-analysis'],
 	);
-	for (const { psnr, residual } of rows) t.true(psnr! > 10 && residual! < 0.1);
+	for (const row of rows) {
+		t.true(row.psnr! > 10 && row.residual! < 0.1);
+		t.true(row.compositedPsnr! > row.psnr! && row.holePsnr! < row.psnr!);
+		t.notThrows(() => rowSchema.parse(row));
+	}
 });
 
 test('a node describes and samples a Glow', async (t) => {

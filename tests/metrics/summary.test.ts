@@ -85,3 +85,23 @@ test('the reference is the one named, else vanilla, else the first', (t) => {
 	t.is(rtil!.difference, null);
 	t.deepEqual(summarise([]), []);
 });
+
+test('measures that only some rows have are summarised where they are, and compared alike', (t) => {
+	const lpips = (by: string, value: number) => ({ lpips: value, lpipsBy: by });
+	const rows = [0, 1, 2].flatMap((i) => [
+		row('vanilla', `${i}`, 20, { holePsnr: 10 + i, ...lpips('A', 0.5) }),
+		row('rtil', `${i}`, 20, { holePsnr: 12 + i, holeSsim: null, ...lpips('A', 0.25) }),
+		row('other', `${i}`, 20, { ...lpips('B', 0.1) }),
+		row('mixed', `${i}`, 20, { ...lpips(i === 0 ? 'A' : 'B', 0.1) }),
+	]);
+	const [vanilla, rtil, other, mixed] = summarise(rows);
+	t.is(vanilla!.holePsnr!.mean, 11);
+	t.is(rtil!.difference!.holePsnr!.mean, 2);
+	t.like(rtil, { lpipsBy: 'A', lpips: { mean: 0.25 }, difference: { lpips: { mean: -0.25 } } });
+	t.false('holeSsim' in rtil!);
+	t.false('compositedPsnr' in rtil!);
+	// Distances of different networks are neither averaged nor subtracted.
+	t.like(other, { lpipsBy: 'B', holePsnr: undefined });
+	t.false('lpips' in other!.difference!);
+	t.false('lpips' in mixed! || 'lpipsBy' in mixed!);
+});

@@ -122,3 +122,25 @@ test('a third arm is compared with the reference too', async (t) => {
 	);
 	t.true(page.includes('RTIL, wide compared with vanilla'));
 });
+
+test('holes and LPIPS have a table where they were measured, with the network', async (t) => {
+	t.is(element(await reportOf(await completeRun(t)), 'table', 'further-table'), '');
+	const folder = await emptyRun(t);
+	const given = [0, 1, 2].flatMap((i) =>
+		['vanilla', 'rtil'].map((arm, a) =>
+			row(arm, i, 20, {
+				holePsnr: 12 + a + i,
+				lpips: 0.25,
+				lpipsBy: 'LPIPS (AlexNet, v0.1)',
+				perceptual: 'x',
+			}),
+		),
+	);
+	await put(folder, 'results.json', { rows: given });
+	const page = await reportOf(folder);
+	const table = textOf(element(page, 'table', 'further-table'));
+	t.regex(table, /hole PSNR dB Difference LPIPS Difference/);
+	t.regex(table, /13\.00 .*reference.*14\.00 .*\+1\.00/);
+	t.notRegex(table, /composite/);
+	t.regex(textOf(page), /less is better: LPIPS \(AlexNet, v0\.1\)/);
+});

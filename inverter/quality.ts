@@ -1,0 +1,52 @@
+// How good reconstructions are, once they are compared with the truth: the measures of a row of results.
+import type { HostTensor } from '../engine/index.ts';
+import { holeQuality, psnr, ssim } from '../metrics/index.ts';
+import { holesOf, type Measurements } from './problems/index.ts';
+import type { InversionSession } from './session.ts';
+
+/** Side of SSIM's window (Wang et al. 2004), in pixels. */
+const LEAST_FOR_SSIM = 11;
+
+/** Of one image; a PSNR may be infinite. */
+export interface Quality {
+	psnr: number;
+	/** Null: the window does not fit. */
+	ssim: number | null;
+	/** As of `HoleQuality`; only where pixels of the image were not measured. */
+	holePsnr?: number;
+	holeSsim?: number | null;
+	compositedPsnr?: number;
+	compositedSsim?: number | null;
+	/** Only where the weights of a network that takes such images are known. */
+	lpips?: number;
+	/** Network and version: values of another are not comparable. */
+	lpipsBy?: string;
+}
+
+/** Judges reconstructions [N, H, W, C], clipped to what a picture file would hold; each image alone. */
+export async function judge(
+	session: InversionSession,
+	truth: HostTensor,
+	images: HostTensor,
+	measurements: Measurements,
+): Promise<Quality[]> {
+	const shown = inRange(images);
+	const [, height, width] = truth.shape as [number, number, number, number];
+	const decibels = psnr(truth, shown);
+	const similarity = Math.min(height, width) >= LEAST_FOR_SSIM ? ssim(truth, shown) : null;
+	const hole = holesOf(measurements);
+	const holes = hole && holeQuality(truth, shown, measurements.y, hole);
+	const perceptual = await session.lpips(truth.shape);
+	const distances = perceptual?.measure(truth, shown);
+	return Array.from(decibels, (value, i) => ({
+		psnr: value,
+		ssim: similarity?.[i] ?? null,
+		...holes?.[i],
+		...(perceptual ? { lpips: distances![i]!, lpipsBy: perceptual.label } : {}),
+	}));
+}
+
+/** Clipped to [−1, 1]: what a picture file would hold. */
+export function inRange({ shape, data }: HostTensor): HostTensor {
+	return { shape, data: data.map((value) => Math.min(1, Math.max(-1, value))) };
+}
