@@ -8,6 +8,7 @@ import { showProgress } from './progress.ts';
 
 interface TrainOptions {
 	arm?: string;
+	data?: string;
 	steps?: number;
 	engine?: 'auto' | 'gpu' | 'native' | 'wasm';
 	threads?: number;
@@ -23,6 +24,7 @@ export function trainCommand(): Command {
 	)
 		.argument('<file>', 'experiment file (YAML)')
 		.option('--arm <name>', 'which arm (default: the first)')
+		.option('--data <path>', 'photographs to train on instead: a folder, a zip or a tar archive')
 		.option('--steps <n>', "steps (default: the experiment's budget)", wholeNumber(1))
 		.addOption(engineOption())
 		.option('--threads <n>', 'threads of the engine (default: all cores)', wholeNumber(1, 1024))
@@ -38,7 +40,7 @@ export function trainCommand(): Command {
 			const { openEngine } = await import('../engine/index.ts');
 			const { imagesPerStep, openQuality, secondsPerStep, trainArm } = await import('../trainer/index.ts');
 
-			const experiment = await loadExperiment(file);
+			const experiment = await loadExperiment(file, options.data ? { data: options.data } : {});
 			const index =
 				options.arm === undefined ? 0 : experiment.arms.findIndex(({ name }) => name === options.arm);
 			const arm = experiment.arms[index];
