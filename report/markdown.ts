@@ -1,5 +1,12 @@
 // Results as Markdown: a section a problem, a row a solver, arms beside each other, paired differences with intervals.
-import { type Interval, type SummaryRow, verdict } from '../metrics/index.ts';
+import {
+	furtherMeasures,
+	furtherNames,
+	type Interval,
+	type Measure,
+	type SummaryRow,
+	verdict,
+} from '../metrics/index.ts';
 
 export interface MarkdownOptions {
 	/** The arm that the others are compared with; it comes first. */
@@ -8,43 +15,68 @@ export interface MarkdownOptions {
 	heading?: number;
 }
 
-/** Tables of a summary. */
+/** A measure as tables show it, for each arm; `compared`: its differences, too. */
+interface Shown {
+	measure: Measure;
+	title: string;
+	digits: number;
+	compared: boolean;
+}
+
+const usual: readonly Shown[] = [
+	{ measure: 'psnr', title: 'PSNR dB', digits: 2, compared: true },
+	{ measure: 'ssim', title: 'SSIM', digits: 3, compared: true },
+	{ measure: 'seconds', title: 's / image', digits: 2, compared: false },
+];
+const further: readonly Shown[] = furtherMeasures.map((measure) => ({
+	measure,
+	...furtherNames[measure],
+	compared: true,
+}));
+
+/** Tables of a summary; a problem with holes or LPIPS has a second one of these. */
 export function comparisonMarkdown(summary: readonly SummaryRow[], options: MarkdownOptions): string {
 	const { reference, heading = 3 } = options;
 	const arms = [...new Set([reference, ...summary.map(({ arm }) => arm)])];
-	const others = arms.slice(1);
-	const head = [
-		'solver',
-		...arms.flatMap((arm) => [`${arm} PSNR dB`, 'SSIM', 's / image']),
-		...others.flatMap((arm) => [`${arm} − ${reference}, PSNR dB`, 'SSIM']),
-	];
 	const problems = [...new Set(summary.map(titleOf))];
 	const sections = problems.map((title) => {
 		const rows = summary.filter((row) => titleOf(row) === title);
-		const lines = [...new Set(rows.map(({ solver }) => solver))].map((solver) => {
-			const of = (arm: string): SummaryRow | undefined =>
-				rows.find((row) => row.arm === arm && row.solver === solver);
-			return [
-				solver,
-				...arms.flatMap((arm) => {
-					const row = of(arm);
-					return [number(row?.psnr, 2), number(row?.ssim, 3), number(row?.seconds, 2)];
-				}),
-				...others.flatMap((arm) => {
-					const difference = of(arm)?.difference;
-					return [withInterval(difference?.psnr, 2), withInterval(difference?.ssim, 3)];
-				}),
-			];
-		});
+		const present = further.filter(({ measure }) => rows.some((row) => row[measure]));
+		const networks = [...new Set(rows.flatMap(({ lpipsBy }) => lpipsBy ?? []))];
 		return [
 			`${'#'.repeat(heading)} ${title}`,
 			'',
-			line(head),
-			line(head.map((_, i) => (i === 0 ? '---' : '---:'))),
-			...lines.map(line),
+			...tableOf(rows, arms, usual),
+			...(present.length > 0 ? ['', ...tableOf(rows, arms, present)] : []),
+			...(networks.length > 0 ? ['', `LPIPS, less is better: ${networks.join('; ')}.`] : []),
 		].join('\n');
 	});
 	return `${sections.join('\n\n')}\n`;
+}
+
+/** A row a solver; the reference is the first arm. */
+function tableOf(rows: readonly SummaryRow[], arms: readonly string[], shown: readonly Shown[]): string[] {
+	const [reference, ...others] = arms;
+	const compared = shown.filter((one) => one.compared);
+	const titles = (list: readonly Shown[], prefix: string): string[] =>
+		list.map(({ title }, i) => (i === 0 ? `${prefix} ${title}` : title));
+	const head = [
+		'solver',
+		...arms.flatMap((arm) => titles(shown, arm)),
+		...others.flatMap((arm) => titles(compared, `${arm} − ${reference},`)),
+	];
+	const lines = [...new Set(rows.map(({ solver }) => solver))].map((solver) => {
+		const of = (arm: string): SummaryRow | undefined =>
+			rows.find((row) => row.arm === arm && row.solver === solver);
+		return [
+			solver,
+			...arms.flatMap((arm) => shown.map(({ measure, digits }) => number(of(arm)?.[measure], digits))),
+			...others.flatMap((arm) =>
+				compared.map(({ measure, digits }) => withInterval(of(arm)?.difference?.[measure], digits)),
+			),
+		];
+	});
+	return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...lines.map(line)];
 }
 
 const titleOf = ({ problem, level }: SummaryRow): string => `${problem} ${level}`;

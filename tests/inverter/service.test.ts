@@ -93,7 +93,10 @@ test('a node lists, describes, samples, inverts images and inverts measurements 
 			[1, 'second'],
 		],
 	);
-	for (const { image, png, psnr, ssim, oraclePsnr, residual, selectedBy, stopReason } of results) {
+	for (const { image, png, psnr, ssim, oraclePsnr, residual, selectedBy, stopReason, ...more } of results) {
+		t.true(
+			more.holePsnr! > 0 && more.holeSsim! < 1 && more.compositedPsnr! > psnr! && more.compositedSsim! < 1,
+		);
 		t.deepEqual(image.shape, [16, 16, 3]);
 		t.is(image.data.byteLength, 4 * 768);
 		t.is((await decodeImage(Buffer.from(png))).width, 16);
