@@ -17,8 +17,7 @@ import type { ArmOf } from './config.ts';
 import { fadeAt, imagesAt, type Stage, stageAt, stagesOf } from './growing.ts';
 import { compileStage, type PgganArm } from './pggan-steps.ts';
 import type { Recipe, TrainingSession } from './recipe.ts';
-import { latentSource } from './sampling.ts';
-import { FlopsCounter, flatSamples, sampleLatents } from './session.ts';
+import { FlopsCounter, flatSamples, partLatents, sampleLatents } from './session.ts';
 
 /** The arm at a stage of growing. */
 function armAt(config: ArmOf<'pggan'>, { resolution, batch }: Stage): PgganArm {
@@ -148,20 +147,16 @@ function stageSession(
 	dataset: Dataset,
 	state: HostTensors,
 ) {
-	const { generator, members, cuts, sigmas, parts } = arm;
+	const { members, parts } = arm;
 	const { training } = config;
 	const { batch } = stage;
 	const program = compileStage(engine, arm, state, { batch, fullSide: dataset.resolution });
 	const flops = new FlopsCounter(program);
 	const { call } = flops;
-	const sources = (purpose: string) =>
-		parts.map((part) => {
-			const k = part.member[0]!;
-			const apart = parts.length > 1 && k > 0 && config.rtil?.latents !== 'shared';
-			const own = apart ? `${purpose} ${members[k]!.name}` : purpose;
-			return latentSource(seed, own, generator, { members, cuts, sigmas, mixing: 0, batch: part });
-		});
-	const latents = { d: sources('d'), g: sources('g') };
+	const latents = {
+		d: partLatents(arm, seed, 'd', parts, 0),
+		g: partLatents(arm, seed, 'g', parts, 0),
+	};
 	const shares = parts.map((_, k) => stream(seed, k === 0 ? 'penalty u' : `penalty u ${k}`));
 	// Epochs go on over the stages by images; a batch of another size begins at a whole number of its own.
 	const indices = batchSampler({ seed, count: dataset.count, batch });

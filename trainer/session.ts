@@ -1,8 +1,9 @@
 // Pieces that the sessions of all kinds of models share.
 import type { HostTensor, HostTensors, Program, ProgramFunction } from '../engine/index.ts';
 import type { Generator } from '../models/index.ts';
+import type { Arm } from './arm.ts';
 import { sampleCount } from './recipe.ts';
-import { familyBatch, latentSource } from './sampling.ts';
+import { type FamilyBatch, familyBatch, type LatentInputs, latentSource } from './sampling.ts';
 
 /** Calls functions of a program and counts their floating-point operations. */
 export class FlopsCounter {
@@ -33,4 +34,23 @@ export function sampleLatents(seed: number, generator: Generator, index = 0): Re
 /** Images of a session's program as [N, side, side, 3]. */
 export function flatSamples({ data }: HostTensor, side: number): HostTensor {
 	return { shape: [sampleCount, side, side, 3], data };
+}
+
+/**
+ * What each part of a batch draws for one purpose. Members that take turns have streams of their own, unless they share
+ * z0; the base generator's is the plain one, the same as in every arm.
+ */
+export function partLatents(
+	{ config, generator, members, cuts, sigmas }: Arm,
+	seed: number,
+	purpose: string,
+	parts: readonly FamilyBatch[],
+	mixing: number,
+): ((step: number) => LatentInputs)[] {
+	return parts.map((batch) => {
+		const k = batch.member[0]!;
+		const apart = parts.length > 1 && k > 0 && config.rtil?.latents !== 'shared';
+		const own = apart ? `${purpose} ${members[k]!.name}` : purpose;
+		return latentSource(seed, own, generator, { members, cuts, sigmas, mixing, batch });
+	});
 }

@@ -7,8 +7,8 @@ import { prefixed } from './augment.ts';
 import { augmentationSource } from './augment-draws.ts';
 import type { ArmOf } from './config.ts';
 import type { Recipe, TrainingSession } from './recipe.ts';
-import { type FamilyBatch, latentSource } from './sampling.ts';
-import { FlopsCounter, flatSamples, sampleLatents } from './session.ts';
+import type { FamilyBatch } from './sampling.ts';
+import { FlopsCounter, flatSamples, partLatents, sampleLatents } from './session.ts';
 import { compileSteps, initialState, type Stylegan2Arm } from './stylegan2-steps.ts';
 
 export function stylegan2Recipe(config: ArmOf<'stylegan2'>, seed: number, draws = seed): Recipe {
@@ -67,19 +67,12 @@ function iteration(
 	seed: number,
 	strength: { ada: AdaState } | undefined,
 ): TrainingSession['step'] {
-	const { config, generator, members, cuts, sigmas, parts, pathParts } = arm;
+	const { config, generator, members, parts, pathParts } = arm;
 	const { training } = config;
 	const { batch, r1, pathLength, mixing } = training;
 	const inTurns = parts.length > 1;
 	const size = generator.resolution;
-	/** Members that take turns have streams of their own, unless they share z0; the base generator's is the plain one. */
-	const sources = (purpose: string, given: FamilyBatch[]) =>
-		given.map((part) => {
-			const k = part.member[0]!;
-			const own =
-				inTurns && k > 0 && config.rtil?.latents !== 'shared' ? `${purpose} ${members[k]!.name}` : purpose;
-			return latentSource(seed, own, generator, { members, cuts, sigmas, mixing, batch: part });
-		});
+	const sources = (purpose: string, given: FamilyBatch[]) => partLatents(arm, seed, purpose, given, mixing);
 	const latents = { d: sources('d', parts), g: sources('g', parts), path: sources('path', pathParts) };
 	const projections = pathParts.map((_, k) => stream(seed, k === 0 ? 'path y' : `path y ${k}`));
 	const indices = batchSampler({ seed, count: dataset.count, batch });
