@@ -21,6 +21,9 @@ const DT_INT64 = 9;
 /** TensorFlow operations that draw random numbers: replayed, they would not repeat what a resumed run needs. */
 const randomOperation = /^(Random|Stateless|Multinomial|TruncatedNormal|ParameterizedTruncatedNormal)/;
 
+/** The operation behind every placeholder; see `owned`. No kernel of tfjs uses it. */
+const ownedBy = 'DeepCopy';
+
 interface Variable {
 	handle: Source;
 	read: Source;
@@ -59,7 +62,9 @@ export function captureProgram<F extends Record<string, ProgramFunction>>(
 			container: { s: Buffer.from('') },
 		});
 		const write = graph.placeholder(DT_FLOAT, shape);
-		const assign = graph.add('AssignVariableOp', [handle, write], { dtype: { type: DT_FLOAT } });
+		const assign = graph.add('AssignVariableOp', [handle, owned(graph, write)], {
+			dtype: { type: DT_FLOAT },
+		});
 		const read = graph.add('ReadVariableOp', [handle], { dtype: { type: DT_FLOAT } });
 		variables[name] = { handle, read, write, written: flag(graph, [assign]) };
 	}
@@ -102,8 +107,7 @@ export function captureProgram<F extends Record<string, ProgramFunction>>(
 	function write(values: HostTensors): void {
 		const written = Object.entries(values).map(([name, { data }]) => {
 			checkState(spec, name, data);
-			// A copy: the session keeps the buffer, the caller may go on using his own.
-			return { value: { shape: spec.state[name]!.shape, data: data.slice() }, variable: variables[name]! };
+			return { value: { shape: spec.state[name]!.shape, data }, variable: variables[name]! };
 		});
 		if (written.length === 0) return;
 		run(
@@ -142,6 +146,13 @@ export function captureProgram<F extends Record<string, ProgramFunction>>(
 	};
 }
 
+/**
+ * A copy of what is fed, in TensorFlow's own memory. A feed may be the caller's array itself, lent for the call; a variable
+ * that kept it would give it back later, on a thread of TensorFlow's, and only the main thread may touch what is Node's.
+ */
+const owned = (graph: GraphBuilder, placeholder: Source): Source =>
+	graph.add(ownedBy, [placeholder], { T: { type: DT_FLOAT } });
+
 /** A constant that exists once `after` have run: what has no output cannot be fetched, this can. */
 function flag(graph: GraphBuilder, after: readonly Source[]): Source {
 	const value = { tensor: { dtype: DT_FLOAT, tensorShape: { dim: [] }, tensorContent: new Uint8Array(4) } };
@@ -174,7 +185,7 @@ function captureFunction(
 		for (const [key, shape] of Object.entries(fn.inputs)) {
 			const tensor = tf.fill([...shape], 0.5);
 			const placeholder = graph.placeholder(DT_FLOAT, shape);
-			sources.set(tensor.dataId, placeholder);
+			sources.set(tensor.dataId, owned(graph, placeholder));
 			placeholders.push(placeholder);
 			inputs[key] = tensor;
 		}
@@ -274,7 +285,7 @@ function record(
 		const op = source ? graph.nodes.find((node) => node.name === nodeOf(source))?.op : undefined;
 		throw cannotCapture(
 			where,
-			`reads back a value (the result of ${op ?? 'an input'})`,
+			`reads back a value (${op === ownedBy ? 'an input' : `the result of ${op}`})`,
 			'Return it as an output',
 		);
 	}
