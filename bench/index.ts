@@ -4,7 +4,7 @@
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { conv2d, type Engine, type EngineName, openEngine, stream } from '../engine/index.ts';
-import { inversionSubjects } from './inversion.ts';
+import { inversionSubjects, largeInversion } from './inversion.ts';
 import { type Row, type Subject, timeAll } from './timing.ts';
 import { trainingSubjects } from './training.ts';
 
@@ -84,9 +84,13 @@ if (options.help) {
 		draws(),
 		...trainingSubjects(engine, 32, 16),
 		...trainingSubjects(engine, 64, 8),
-		...inversionSubjects(engine),
+		...inversionSubjects(engine, await openEngine({ engine: engine.name, capture: false })),
 	];
-	const subjects = all.filter(({ name }, i) => i === 0 || name.includes(options.only));
+	// Its memory is what it is run for, so nothing else is beside it.
+	const subjects =
+		options.only === 'ilo-256'
+			? [all[0]!, largeInversion(engine)]
+			: all.filter(({ name }, i) => i === 0 || name.includes(options.only));
 	const rows = await timeAll(subjects, Number(options.rounds), (round) => {
 		if (!options.json) process.stderr.write(`\rround ${round + 1} of ${options.rounds}`);
 	});
