@@ -47,6 +47,7 @@ export {
 	encodeSafetensors,
 	halfToNumber,
 	readSafetensorsHeader,
+	safetensorsParts,
 } from './safetensors.ts';
 export { exportTorch, type ImportReport, importTorch, type TransferOptions } from './transfer.ts';
 export {

@@ -48,6 +48,11 @@ export interface SafetensorsHeader {
  * @throws INVALID_INPUT when a tensor's shape and length disagree.
  */
 export function encodeSafetensors(tensors: HostTensors, metadata?: Record<string, string>): Buffer {
+	return Buffer.concat(safetensorsParts(tensors, metadata));
+}
+
+/** As `encodeSafetensors`, in parts to be written one after the other: those of the tensors are no copies. */
+export function safetensorsParts(tensors: HostTensors, metadata?: Record<string, string>): Buffer[] {
 	const names = Object.keys(tensors).sort();
 	const header: Record<string, unknown> = {};
 	if (metadata) header.__metadata__ = metadata;
@@ -65,15 +70,14 @@ export function encodeSafetensors(tensors: HostTensors, metadata?: Record<string
 	// Padded with spaces so that the tensors start aligned and can be mapped.
 	const json = Buffer.from(JSON.stringify(header));
 	const headerBytes = Math.ceil(json.length / 8) * 8;
-	const file = Buffer.alloc(8 + headerBytes + end, ' ');
-	file.writeBigUInt64LE(BigInt(headerBytes), 0);
-	json.copy(file, 8);
-	let at = 8 + headerBytes;
-	for (const name of names) {
-		const { data } = tensors[name]!;
-		at += Buffer.from(data.buffer, data.byteOffset, data.byteLength).copy(file, at);
-	}
-	return file;
+	const head = Buffer.alloc(8 + headerBytes, ' ');
+	head.writeBigUInt64LE(BigInt(headerBytes), 0);
+	json.copy(head, 8);
+	const bodies = names.map((name) => {
+		const { buffer, byteOffset, byteLength } = tensors[name]!.data;
+		return Buffer.from(buffer, byteOffset, byteLength);
+	});
+	return [head, ...bodies];
 }
 
 /**

@@ -72,7 +72,7 @@ export class InversionSession {
 			measurements,
 			seed: rest.seed,
 			engine: this.engine.description,
-			truth: rest.truth !== undefined,
+			truth: rest.truth ?? null,
 		};
 		const store = resume && solveFile(resume.dir, identity, resume.every);
 		const own = { engine: this.engine, programs: this.#programs, ...(store ? { resume: store } : {}) };

@@ -1,8 +1,9 @@
 // Snapshots of solves as files: one safetensors file a solve, named by what it solves with what, written whole.
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { decodeSafetensors, encodeSafetensors, readSafetensorsHeader } from '../checkpoints/index.ts';
+import { decodeSafetensors, readSafetensorsHeader, safetensorsParts } from '../checkpoints/index.ts';
+import type { HostTensor } from '../engine/index.ts';
 import { RtilError } from '../errors/index.ts';
 import type { Measurements } from './problems/index.ts';
 import type { SolverSpec, SolveSnapshot, SolveStore } from './solvers/index.ts';
@@ -16,8 +17,8 @@ export interface SolveIdentity {
 	seed: number;
 	/** The engine's description. */
 	engine: string;
-	/** Whether a truth is looked at for the oracle figure. */
-	truth: boolean;
+	/** What is looked at for the oracle figure. */
+	truth: HostTensor | null;
 }
 
 export interface SolveFile extends SolveStore {
@@ -41,21 +42,26 @@ export function solveFile(dir: string, identity: SolveIdentity, every: number): 
 			return bytes && decode(bytes, file);
 		},
 		async save(snapshot) {
-			const bytes = encode(snapshot);
 			await mkdir(dir, { recursive: true });
 			const part = `${file}.${process.pid}.part`;
-			await writeFile(part, bytes);
+			await writeFile(part, encode(snapshot), { flush: true });
 			await rename(part, file);
 		},
-		remove: () => rm(file, { force: true }),
+		async remove() {
+			// With parts of it that were killed while they were written.
+			const names = await readdir(dir).catch(() => []);
+			const own = names.filter((name) => name.startsWith(path.basename(file)));
+			await Promise.all(own.map((name) => rm(path.join(dir, name), { force: true })));
+		},
 	};
 }
 
-function nameOf({ measurements, ...rest }: SolveIdentity): string {
+function nameOf({ measurements, truth, ...rest }: SolveIdentity): string {
 	const { problem, image, keys, y } = measurements;
 	const hash = createHash('sha256');
 	hash.update(JSON.stringify([rest, problem, image, keys, y.shape]));
-	hash.update(new Uint8Array(y.data.buffer, y.data.byteOffset, y.data.byteLength));
+	for (const { data } of [y, ...(truth ? [truth] : [])])
+		hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 	return hash.digest('hex').slice(0, 32);
 }
 
@@ -66,11 +72,11 @@ const NOT_FINITE: Record<string, number> = {
 	'number -Infinity': Number.NEGATIVE_INFINITY,
 };
 
-function encode({ tensors, values }: SolveSnapshot): Buffer {
+function encode({ tensors, values }: SolveSnapshot): Buffer[] {
 	const json = JSON.stringify(values, (_, value) =>
 		typeof value === 'number' && !Number.isFinite(value) ? `number ${value}` : value,
 	);
-	return encodeSafetensors(tensors, { format: 'rtil.solve', version: '1', values: json });
+	return safetensorsParts(tensors, { format: 'rtil.solve', version: '1', values: json });
 }
 
 function decode(bytes: Buffer, file: string): SolveSnapshot {

@@ -1,7 +1,7 @@
 // The loop around the program of a Glow: a start, points of a minimiser in host memory evaluated on the engine, selection
 // and stopping per image, progress, cancellation, snapshots.
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Descent, DescentState, HostTensor, HostTensors, Told } from '../../engine/index.ts';
+import type { Descent, DescentState, HostTensor, Told } from '../../engine/index.ts';
 import { hostAdam, lbfgs, stream } from '../../engine/index.ts';
 import type { GlowPrior } from '../prior.ts';
 import type { Measurements } from '../problems/index.ts';
@@ -9,7 +9,8 @@ import { latentSize } from '../statistics.ts';
 import { degraded } from './degraded.ts';
 import { compileGlow, type GlowPlan, type GlowProgram, glowKey, glowState } from './glow-program.ts';
 import { type StepReport, WORST_SCORE } from './iterate.ts';
-import { SolveRecorder, type SolveSnapshot } from './resume.ts';
+import { prefixed, withPrefix } from './plan.ts';
+import { SolveRecorder } from './resume.ts';
 import { type Ramp, rampedRate } from './schedule.ts';
 import { type Selection, splitMeasurements } from './selection.ts';
 import type { LayerHistory, Progress, Reconstruction, SolveContext } from './solver.ts';
@@ -120,7 +121,7 @@ export async function* solveGlow(
 		const saved = await recorder.latest();
 		if (saved) {
 			descent.restore({
-				tensors: below(saved, 'descent.'),
+				tensors: withPrefix(saved.tensors, 'descent.'),
 				numbers: saved.values.numbers as DescentState['numbers'],
 			});
 			best.set(saved.tensors.best!.data);
@@ -173,9 +174,8 @@ export async function* solveGlow(
 			}
 			await recorder.record(() => {
 				const { tensors, numbers } = descent.save();
-				const prefixed = Object.entries(tensors).map(([name, value]) => [`descent.${name}`, value] as const);
 				return {
-					tensors: { ...Object.fromEntries(prefixed), best: { shape: [N, D], data: best.slice() } },
+					tensors: { ...prefixed('descent.', tensors), best: { shape: [N, D], data: best.slice() } },
 					values: {
 						numbers,
 						standing: standing.save(),
@@ -208,11 +208,6 @@ export async function* solveGlow(
 
 const imagesAt = (program: GlowProgram, points: Float32Array): HostTensor =>
 	program.call('image', { points }).image!;
-
-function below({ tensors }: SolveSnapshot, prefix: string): HostTensors {
-	const found = Object.entries(tensors).filter(([name]) => name.startsWith(prefix));
-	return Object.fromEntries(found.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
-}
 
 /** A point that was only tried is no iterate: the last one still stands, and is not selected again. */
 function lastIterates(tried: GlowReport, iterate: GlowReport, told: readonly Told[]): GlowReport {

@@ -1,7 +1,7 @@
 // What a layered inversion optimises: the plan that decides its program, its variables and its state. State entries:
 // g.* generator; op.* operator; x.* variables; m.* and v.* Adam; best.* the selected iterate; at.<cut>.* what stands at a
 // cut. Every per-image quantity leads with N.
-import type { HostTensor, HostTensors, TensorMap } from '../../engine/index.ts';
+import type { HostTensor, HostTensors } from '../../engine/index.ts';
 import type { Cut } from '../../models/index.ts';
 import type { Prior } from '../prior.ts';
 import type { Measurements } from '../problems/index.ts';
@@ -123,11 +123,12 @@ export const zeros = (shape: readonly number[]): HostTensor => ({
 export const prefixed = (prefix: string, tensors: HostTensors): HostTensors =>
 	Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [prefix + name, tensor]));
 
-export function withPrefix(state: TensorMap, prefix: string): TensorMap {
+/** The entries whose names begin so, by the rest of their names. */
+export function withPrefix<T>(entries: Readonly<Record<string, T>>, prefix: string): Record<string, T> {
 	return Object.fromEntries(
-		Object.entries(state)
+		Object.entries(entries)
 			.filter(([name]) => name.startsWith(prefix))
-			.map(([name, tensor]) => [name.slice(prefix.length), tensor]),
+			.map(([name, value]) => [name.slice(prefix.length), value]),
 	);
 }
 
@@ -203,7 +204,7 @@ export function initialState(
 /** Names of the entries that change while a solve goes on. */
 export function movingState(prior: Prior, measurements: Measurements, plan: LayerPlan): string[] {
 	const names = Object.keys(initialState(prior, measurements, plan));
-	return names.filter((name) => /^((x|m|v|best|at)\.|centre$)/.test(name));
+	return names.filter((name) => /^((x|m|v|best|at|draw)\.|centre$)/.test(name));
 }
 
 /** Programs with the same key are interchangeable: priors of one architecture share theirs. */

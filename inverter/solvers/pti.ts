@@ -13,7 +13,8 @@ import { type PerceptualTerm, perceptualSchema, perceptualTerm } from './percept
 import { type Selection, selectionSchema } from './selection.ts';
 import type { LayerSchedule } from './solve.ts';
 import type { Progress, Reconstruction, SolveContext, Solver } from './solver.ts';
-import { solveTuning, type TuningSchedule } from './tune.ts';
+import { solveTuning } from './tune.ts';
+import type { TuningSchedule } from './tune-image.ts';
 
 export const rampSchema = z.strictObject({ up: z.number().min(0).max(1), down: z.number().min(0).max(1) });
 

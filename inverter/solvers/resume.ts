@@ -8,9 +8,12 @@ export interface SolveSnapshot {
 	values: Record<string, unknown>;
 }
 
+/** Share of the time that snapshots may take: those of tuned weights are three times the size of a generator. */
+const MOST_OF_TIME = 0.1;
+
 /** The place of one solve's snapshots: nothing but that solve, with the same options and seed, may be given it. */
 export interface SolveStore {
-	/** Seconds between two snapshots. */
+	/** Seconds between two snapshots: more where saving takes more than a tenth of them; 0: after every step. */
 	readonly every: number;
 	/** The latest snapshot; null: there is none, begin at the beginning. */
 	load(): Promise<SolveSnapshot | null>;
@@ -21,23 +24,32 @@ export interface SolveStore {
 export class SolveRecorder {
 	readonly #store: SolveStore | undefined;
 	readonly #now: () => number;
-	#savedAt: number;
+	readonly #perceptual: string | null;
+	/** Time of the next snapshot. */
+	#due: number;
 
-	constructor(store: SolveStore | undefined, now: () => number) {
+	/** @param perceptual what the perceptual term compares: weights of a network that have become known make another solve */
+	constructor(store: SolveStore | undefined, now: () => number, perceptual: string | null = null) {
 		this.#store = store;
 		this.#now = now;
-		this.#savedAt = now();
+		this.#perceptual = perceptual;
+		this.#due = now() + 1000 * (store?.every ?? 0);
 	}
 
 	/** What a solve before this one left. */
 	async latest(): Promise<SolveSnapshot | null> {
-		return (await this.#store?.load()) ?? null;
+		const latest = (await this.#store?.load()) ?? null;
+		return latest && (latest.values.perceptual ?? null) === this.#perceptual ? latest : null;
 	}
 
 	/** Saves what `snapshot` gives if it is time. */
 	async record(snapshot: () => SolveSnapshot): Promise<void> {
-		if (!this.#store || this.#now() - this.#savedAt < 1000 * this.#store.every) return;
-		await this.#store.save(snapshot());
-		this.#savedAt = this.#now();
+		if (!this.#store || this.#now() < this.#due) return;
+		const begun = this.#now();
+		const { tensors, values } = snapshot();
+		await this.#store.save({ tensors, values: { ...values, perceptual: this.#perceptual } });
+		const saved = this.#now();
+		const { every } = this.#store;
+		this.#due = saved + (every === 0 ? 0 : Math.max(1000 * every, (saved - begun) / MOST_OF_TIME));
 	}
 }

@@ -16,7 +16,7 @@ import {
 	termState,
 	variables,
 } from './plan.ts';
-import { SolveRecorder } from './resume.ts';
+import { SolveRecorder, type SolveSnapshot } from './resume.ts';
 import { takeRows } from './rows.ts';
 import { type RateCurve, rateAt } from './schedule.ts';
 import { type Selection, type Split, splitMeasurements } from './selection.ts';
@@ -151,17 +151,24 @@ function freshNoise({ keys, sigma, y }: Measurements, seed: number, step: number
 	return noise;
 }
 
-/** Where the draws lead: the one that is closest to an image's measurements is its start. */
+/**
+ * Where the draws lead: the one that is closest to an image's measurements is its start.
+ *
+ * @param from draws that were made before the process was killed
+ * @param onDrawn called with the draws made so far
+ */
 async function startAtBestDraw(
 	program: Layered,
 	{ generator: { zDim } }: Prior,
 	{ keys }: Measurements,
 	draws: number | HostTensor,
+	from: number,
 	{ seed, signal, deadline = Number.POSITIVE_INFINITY, now = () => performance.now() }: SolveContext,
+	onDrawn: (drawn: number) => Promise<void>,
 ): Promise<void> {
 	const N = keys.length;
 	const count = typeof draws === 'number' ? draws : draws.shape[0]!;
-	for (let k = 0; k < count; k++) {
+	for (let k = from; k < count; k++) {
 		signal?.throwIfAborted();
 		if (k > 0 && now() >= deadline) return;
 		program.call('draw', {
@@ -170,6 +177,7 @@ async function startAtBestDraw(
 					? latentsAt(keys, zDim, (key) => stream(seed, `start/z/${key.seed}/${key.image}`).normals(k, zDim))
 					: takeRows(draws, new Array<number>(N).fill(k)).data,
 		});
+		await onDrawn(k + 1);
 		await nextTurn();
 	}
 }
@@ -226,7 +234,7 @@ export async function* solveLayers(
 	const plan: LayerPlan = { ...schedule.plan, ...(term ? { perceptual: term.comparison } : {}) };
 	const N = measurements.keys.length;
 	const now = context.now ?? (() => performance.now());
-	const recorder = new SolveRecorder(context.resume, now);
+	const recorder = new SolveRecorder(context.resume, now, term?.label);
 	const split = splitMeasurements(measurements, schedule.selection, plan.fit);
 	const key = planKey(prior, measurements, plan);
 	const program = context.programs.take(key, () =>
@@ -234,12 +242,25 @@ export async function* solveLayers(
 	);
 	try {
 		load(program, prior, measurements, schedule, split, context, starts, term);
-		const latest = await recorder.latest();
-		// Weights of a network that have become known since make another term.
-		const saved = latest?.values.perceptual === term?.label ? latest : null;
-		if (saved) program.write(saved.tensors);
-		else if (plan.draws) {
-			await startAtBestDraw(program, prior, measurements, schedule.draws ?? 1, context);
+		const standing = new Standing(N);
+		const history: LayerHistory[] = [];
+		const saved = await recorder.latest();
+		if (saved) {
+			program.write(saved.tensors);
+			standing.restore(saved.values.standing as Record<string, unknown>);
+			history.push(...(saved.values.history as LayerHistory[]));
+		}
+		/** What has been done so far, after so many draws. */
+		const snapshot = (drawn: number, milliseconds: number): SolveSnapshot => ({
+			tensors: program.read(movingState(prior, measurements, plan)),
+			values: { standing: standing.save(), history, drawn, milliseconds },
+		});
+		if (plan.draws && history.length === 0) {
+			const { draws = 1 } = schedule;
+			const from = (saved?.values.drawn as number | undefined) ?? 0;
+			await startAtBestDraw(program, prior, measurements, draws, from, context, (drawn) =>
+				recorder.record(() => snapshot(drawn, 0)),
+			);
 		}
 
 		const weights = { ...schedule.weights, ...(term ? { perceptual: term.weight } : {}) };
@@ -251,12 +272,6 @@ export async function* solveLayers(
 			]),
 		);
 		const total = schedule.steps.reduce((sum, steps) => sum + steps, 0);
-		const standing = new Standing(N);
-		const history: LayerHistory[] = [];
-		if (saved) {
-			standing.restore(saved.values.standing as Record<string, unknown>);
-			history.push(...(saved.values.history as LayerHistory[]));
-		}
 		const startedAt = now() - ((saved?.values.milliseconds as number | undefined) ?? 0);
 		let late = false;
 		for (const [index, layer] of plan.layers.entries()) {
@@ -324,15 +339,7 @@ export async function* solveLayers(
 					};
 				}
 				if (ends) break;
-				await recorder.record(() => ({
-					tensors: program.read(movingState(prior, measurements, plan)),
-					values: {
-						standing: standing.save(),
-						history,
-						milliseconds: now() - startedAt,
-						...(term ? { perceptual: term.label } : {}),
-					},
-				}));
+				await recorder.record(() => snapshot(0, now() - startedAt));
 				// Lets messages in: a cancellation arrives as one.
 				await nextTurn();
 			}

@@ -133,6 +133,10 @@ function stepFunction(
 	};
 }
 
+/** Entries that change while an image is tuned; `factors` are a stage's own. */
+const moving = ['x', 'm', 'v'].flatMap((slot) => [`${slot}.weights`, `${slot}.latent`]);
+export const tuningState: readonly string[] = [...moving, 'best.score', 'best.image', 'best.latent'];
+
 export type TuningProgram = Program<Record<'step' | 'restore' | 'enter', ProgramFunction>>;
 
 /** Programs with the same key are interchangeable. */

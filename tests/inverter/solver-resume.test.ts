@@ -1,51 +1,109 @@
 // A solve that is killed half-way is finished by another process: the result is that of an unbroken one, bit for bit.
 import { readdir } from 'node:fs/promises';
 import test from 'ava';
-import { InversionSession } from '../../inverter/index.ts';
+import {
+	type AnyPrior,
+	InversionSession,
+	type Measurements,
+	ProgramCache,
+	type Reconstruction,
+} from '../../inverter/index.ts';
 import { temporaryFolder } from './node-fixture.ts';
 import { MemoryStore } from './solve-store.ts';
-import { engine, glow, measured, prior, solve } from './solving.ts';
+import { engine, glow, measured, prior, priorFor, solve } from './solving.ts';
 import { withDiscriminator } from './tiny-prior.ts';
 
 const sensing = measured({ kind: 'compressed-sensing', ratio: 0.3 });
 const noisy = measured({ kind: 'denoising', noise: { kind: 'gaussian', sigma: 0.2 } });
 
-const first = { steps: 10, rate: 0.1, ramp: { up: 0, down: 0 } };
-const tuning = { steps: 3, rate: 1e-3, until: 0 };
+/** Every step is a snapshot: those of a solve that is killed after so many of them, and goes on until the next kill. */
+async function interrupted(
+	solver: object,
+	problem: Measurements,
+	stops: readonly number[],
+	on: AnyPrior,
+): Promise<{ result: Reconstruction; snapshots: number }> {
+	let store = new MemoryStore(0);
+	let snapshots = 0;
+	for (const stop of [...stops, Number.POSITIVE_INFINITY]) {
+		store = new MemoryStore(stop - snapshots, store.snapshot);
+		const programs = new ProgramCache();
+		try {
+			const { result } = await solve(solver, problem, { resume: store, programs }, on);
+			return { result, snapshots: snapshots + store.saves };
+		} catch (error) {
+			if ((error as Error).message !== 'killed') throw error;
+			snapshots = stop;
+		} finally {
+			programs.dispose();
+		}
+	}
+	throw new Error('unreachable');
+}
 
-for (const [solver, problem, stops] of [
+const critic = withDiscriminator(prior);
+const first = { steps: 4, rate: 0.1, ramp: { up: 0, down: 0 } };
+const locality = { weight: 0.1, reach: 0.7 };
+const perceptual = { weight: 0.1, network: 'discriminator' };
+const tuning = { steps: 3, rate: 1e-3, until: 0 };
+const stage = { steps: 3, share: 1, rate: 1e-3, latentRate: 0.02, features: 1, data: 5 };
+
+for (const [solver, problem, stops, on = priorFor(solver)] of [
 	// The first in the first layer, the second in a later one.
 	[{ kind: 'ilo', steps: [12, 8, 6] }, sensing, [7, 16]],
 	[{ kind: 'ilo', preset: 'published-code', steps: [6, 6] }, sensing, [8]],
 	[{ kind: 'ilo', steps: [6, 6], stochastic: true }, noisy, [8]],
 	[{ kind: 'robust', steps: [6, 4, 5] }, sensing, [9]],
 	[{ kind: 'csgm', steps: 15, restarts: 2 }, sensing, [6]],
-	[{ kind: 'l-brgm', steps: 10, draws: 4 }, sensing, [5]],
+	// In the draws, and after them.
+	[{ kind: 'l-brgm', steps: 10, draws: 4 }, sensing, [2, 9]],
 	[{ kind: 'mgan', steps: 10, codes: 4 }, sensing, [5]],
-	// Resumed in the search for the pivot or the offset; the weights are tuned anew.
-	[{ kind: 'pti', pivot: { ...first, noise: 0.05 }, tuning }, sensing, [5]],
-	[{ kind: 'cri', samples: 600, offset: { ...first, weight: 0.01 }, tuning }, sensing, [5]],
-] as const) {
+	[{ kind: 'glow-analysis', steps: 9 }, noisy, [3, 7]],
+	[{ kind: 'glow-synthesis', steps: 9 }, noisy, [4]],
+	// In the search for the pivot; after it; while the weights are tuned to the first image; after that; to the last.
+	[{ kind: 'pti', pivot: { ...first, noise: 0.05 }, tuning, patience: 0 }, sensing, [2, 5, 7, 9, 15]],
+	[
+		{ kind: 'pti', pivot: { ...first, noise: 0 }, tuning, perceptual, patience: 2, select: { by: 'loss' } },
+		noisy,
+		[6, 8],
+		critic,
+	],
+	// In the draws of centroids, too.
+	[
+		{
+			kind: 'cri',
+			samples: 100,
+			clusters: 4,
+			offset: { ...first, weight: 0.01 },
+			tuning: { ...tuning, locality },
+			patience: 0,
+		},
+		sensing,
+		[2, 6, 10, 18],
+	],
+	// In the draws, in both stages of the first image and of the last.
+	[
+		{ kind: 'dgp', draws: 3, stages: [{ ...stage, share: 0.5 }, stage], patience: 0 },
+		noisy,
+		[2, 3, 5, 8, 22],
+		critic,
+	],
+] as [object, Measurements, number[], AnyPrior?][]) {
 	test(`killed and resumed: ${JSON.stringify(solver)}`, async (t) => {
-		const { seconds: _, ...whole } = (await solve(solver, problem)).result;
-		let store = new MemoryStore(Number.POSITIVE_INFINITY);
-		let done = 0;
-		for (const stop of stops) {
-			store = new MemoryStore(stop - done, store.snapshot);
-			await t.throwsAsync(() => solve(solver, problem, { resume: store }), { message: 'killed' });
-			done = stop;
-		}
-		store = new MemoryStore(Number.POSITIVE_INFINITY, store.snapshot);
-		const { seconds: __, ...resumed } = (await solve(solver, problem, { resume: store })).result;
-		t.deepEqual(resumed, whole);
-		const steps = whole.history.reduce((sum, { objective }) => sum + objective.length, 0);
-		t.true(store.saves < steps - done, `${store.saves} snapshots after ${done} of ${steps} evaluations`);
+		const whole = await interrupted(solver, problem, [], on);
+		const resumed = await interrupted(solver, problem, stops, on);
+		const comparable = ({ result: { seconds: _, ...rest } }: typeof whole) => rest;
+		t.deepEqual(comparable(resumed), comparable(whole));
+		t.is(resumed.snapshots, whole.snapshots, 'no step is done twice, none is left out');
+		t.true(whole.snapshots > stops.at(-1)!);
+		// Nor do the snapshots change what is found.
+		const { result } = await solve(solver, problem, {}, on);
+		t.deepEqual(comparable({ result, snapshots: 0 }), comparable(whole));
 	});
 }
 
 test('a perceptual term that has another network by now is solved from its beginning', async (t) => {
 	const solver = { kind: 'ilo', steps: [5, 4], perceptual: { weight: 0.1 } };
-	const critic = withDiscriminator(prior);
 	const { seconds: _, ...whole } = (await solve(solver, noisy, {}, critic)).result;
 	t.is(whole.perceptual, 'features of the discriminator');
 	let store = new MemoryStore(4);
