@@ -18,7 +18,7 @@ export { type InverterNodeOptions, runInverterNode } from './node.ts';
 export { type AnyPrior, type GlowPrior, imageSize, type Prior } from './prior.ts';
 export * from './problems/index.ts';
 export { type InverterService, type ServiceOptions, serveInverter } from './service.ts';
-export { InversionSession, requireServed } from './session.ts';
+export { InversionSession, requireServed, type SessionContext } from './session.ts';
 export { CheckpointShelf, fetchCheckpoint } from './shelf.ts';
 export * from './solvers/index.ts';
 export { renderGlow, renderImages } from './statistics.ts';

@@ -1,16 +1,18 @@
 // A solve that is killed half-way is finished by another process: the result is that of an unbroken one, bit for bit.
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import test from 'ava';
 import {
 	type AnyPrior,
 	InversionSession,
 	type Measurements,
 	ProgramCache,
-	type Reconstruction,
+	type Progress,
+	type SessionContext,
 } from '../../inverter/index.ts';
 import { temporaryFolder } from './node-fixture.ts';
 import { MemoryStore } from './solve-store.ts';
-import { engine, glow, measured, prior, priorFor, solve } from './solving.ts';
+import { engine, glow, measured, prior, priorFor, solve, truth } from './solving.ts';
 import { withDiscriminator } from './tiny-prior.ts';
 
 const sensing = measured({ kind: 'compressed-sensing', ratio: 0.3 });
@@ -21,26 +23,27 @@ async function interrupted(
 	solver: object,
 	problem: Measurements,
 	stops: readonly number[],
+	programs: ProgramCache,
 	on: AnyPrior,
-): Promise<{ result: Reconstruction; snapshots: number }> {
+): Promise<{ result: object; snapshots: number }> {
 	let store = new MemoryStore(0);
 	let snapshots = 0;
-	for (const stop of [...stops, Number.POSITIVE_INFINITY]) {
+	for (const stop of stops) {
 		store = new MemoryStore(stop - snapshots, store.snapshot);
-		const programs = new ProgramCache();
-		try {
-			const { result } = await solve(solver, problem, { resume: store, programs }, on);
-			return { result, snapshots: snapshots + store.saves };
-		} catch (error) {
-			if ((error as Error).message !== 'killed') throw error;
-			snapshots = stop;
-		} finally {
-			programs.dispose();
-		}
+		const killed = await solve(solver, problem, { resume: store, programs }, on).catch(
+			({ message }: Error) => message,
+		);
+		if (killed !== 'killed') throw new Error(`not killed at ${stop}: ${killed}`);
+		snapshots = stop;
+		// As in another process, nothing of the solve is left in the programs.
+		await solve(solver, problem, { seed: 99, programs }, on);
 	}
-	throw new Error('unreachable');
+	store = new MemoryStore(Number.POSITIVE_INFINITY, store.snapshot);
+	const { seconds: _, ...result } = (await solve(solver, problem, { resume: store, programs }, on)).result;
+	return { result, snapshots: snapshots + store.saves };
 }
 
+const noisier = measured({ kind: 'denoising', noise: { kind: 'gaussian', sigma: 0.3 } });
 const critic = withDiscriminator(prior);
 const first = { steps: 4, rate: 0.1, ramp: { up: 0, down: 0 } };
 const locality = { weight: 0.1, reach: 0.7 };
@@ -90,15 +93,16 @@ for (const [solver, problem, stops, on = priorFor(solver)] of [
 	],
 ] as [object, Measurements, number[], AnyPrior?][]) {
 	test(`killed and resumed: ${JSON.stringify(solver)}`, async (t) => {
-		const whole = await interrupted(solver, problem, [], on);
-		const resumed = await interrupted(solver, problem, stops, on);
-		const comparable = ({ result: { seconds: _, ...rest } }: typeof whole) => rest;
-		t.deepEqual(comparable(resumed), comparable(whole));
+		const programs = new ProgramCache();
+		t.teardown(() => programs.dispose());
+		const whole = await interrupted(solver, problem, [], programs, on);
+		const resumed = await interrupted(solver, problem, stops, programs, on);
+		t.deepEqual(resumed.result, whole.result);
 		t.is(resumed.snapshots, whole.snapshots, 'no step is done twice, none is left out');
 		t.true(whole.snapshots > stops.at(-1)!);
-		// Nor do the snapshots change what is found.
-		const { result } = await solve(solver, problem, {}, on);
-		t.deepEqual(comparable({ result, snapshots: 0 }), comparable(whole));
+		// Nor do snapshots change what is found.
+		const { seconds: _, ...alone } = (await solve(solver, problem, { programs }, on)).result;
+		t.deepEqual(alone, whole.result);
 	});
 }
 
@@ -114,41 +118,52 @@ test('a perceptual term that has another network by now is solved from its begin
 	t.deepEqual(resumed, whole);
 });
 
-for (const [on, solver] of [
-	[prior, { kind: 'ilo', steps: [8, 6], select: { by: 'discrepancy' } }],
-	[glow, { kind: 'glow-analysis', steps: 12 }],
-] as const) {
+const kept = [
+	[prior, { kind: 'ilo', steps: [8, 6], select: { by: 'discrepancy' } }, noisy],
+	[glow, { kind: 'glow-analysis', steps: 12 }, noisy],
+	[critic, { kind: 'pti', pivot: { ...first, noise: 0.05 }, tuning, perceptual, patience: 0 }, noisy],
+] as const;
+for (const [on, solver, problem] of kept) {
 	test(`a session keeps snapshots in a folder until the solve has ended: ${solver.kind}`, async (t) => {
 		const dir = await temporaryFolder(t);
-		const { seconds: _, ...whole } = await new InversionSession(engine).solve(on, noisy, solver, { seed: 3 });
-		const killed = new AbortController();
 		const resume = { dir, every: 0 };
+		let session = new InversionSession(engine);
+		t.teardown(() => session.dispose());
+		const run = (more: Partial<SessionContext>, by: object = solver, of = problem) =>
+			session.solve(on, of, by, { seed: 3, progressEvery: 1, ...more });
+		const { seconds: _, ...whole } = await run({});
+		const killed = new AbortController();
 		let seen = 0;
 		const onProgress = (): void => {
 			if (++seen === 9) killed.abort(new Error('killed'));
 		};
-		const context = { seed: 3, resume, progressEvery: 1, onProgress, signal: killed.signal };
-		await t.throwsAsync(() => new InversionSession(engine).solve(on, noisy, solver, context), {
-			message: 'killed',
-		});
-		t.is((await readdir(dir)).length, 1);
+		await t.throwsAsync(run({ resume, onProgress, signal: killed.signal }), { message: 'killed' });
+		session.dispose();
+		session = new InversionSession(engine);
+		const [name, ...others] = await readdir(dir);
+		t.deepEqual(others, []);
+		await writeFile(path.join(dir, `${name}.1234.part`), 'killed while it was written');
 
-		// Another seed is another solve: it begins at its own beginning.
-		const steps = async (seed: number) => {
+		// Another seed, problem, truth or option is another solve: it begins at its own beginning.
+		const firstStep = async (more: Partial<SessionContext>, by: object = solver, of = problem) => {
+			const begin = new AbortController();
 			let first = 0;
-			const { seconds: __, ...result } = await new InversionSession(engine).solve(on, noisy, solver, {
-				seed,
-				resume,
-				progressEvery: 1,
-				onProgress: ({ step }) => {
-					first ||= step;
-				},
-			});
-			return { first, result };
+			const onProgress = ({ step }: Progress): void => {
+				first = step;
+				begin.abort(new Error('seen'));
+			};
+			const context = { resume: { dir, every: 60 }, signal: begin.signal, onProgress, ...more };
+			await t.throwsAsync(run(context, by, of), { message: 'seen' });
+			return first;
 		};
-		t.is((await steps(4)).first, 1);
-		const { first, result } = await steps(3);
-		t.true(first > 7);
+		t.is(await firstStep({ seed: 4 }), 1);
+		t.is(await firstStep({}, solver, noisier), 1);
+		t.is(await firstStep({ truth }), 1);
+		t.is(await firstStep({}, { ...solver, patience: 7 }), 1);
+		t.is(await firstStep({}, { kind: on === glow ? 'glow-synthesis' : 'csgm' }), 1);
+		t.true((await firstStep({})) > 7);
+
+		const { seconds: __, ...result } = await run({ resume });
 		t.deepEqual(result, whole);
 		t.deepEqual(await readdir(dir), []);
 	});
