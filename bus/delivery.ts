@@ -27,8 +27,14 @@ export interface JobStores {
 
 export const keyOf = ({ run, id }: Pick<Job, 'run' | 'id'>) => `${run}.${id}`;
 
-// Errors that the same attempt would meet again.
-const hopeless = new Set<ErrorCode | 'DEFECT'>(['INVALID_INPUT', 'MISMATCH', 'CORRUPT', 'DIVERGED']);
+// Errors that the same attempt would meet again. What is not found (weights of a network, a blob) is for a person to add.
+const hopeless = new Set<ErrorCode | 'DEFECT'>([
+	'INVALID_INPUT',
+	'NOT_FOUND',
+	'MISMATCH',
+	'CORRUPT',
+	'DIVERGED',
+]);
 
 // The end of an attempt is worth waiting for, however long the server is away.
 const forever = Number.POSITIVE_INFINITY;

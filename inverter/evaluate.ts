@@ -1,13 +1,15 @@
 // The `evaluate` job: one checkpoint × problem × solver over test images and seeds → rows of results and pictures.
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { imageGrid, openDataset, splitBatch } from '../data/index.ts';
-import type { HostTensor } from '../engine/index.ts';
+import type { HostTensor, HostTensors } from '../engine/index.ts';
 import type { ResultRow } from '../metrics/index.ts';
 import { parse } from './border.ts';
 import { type AnyPrior, imageSize } from './prior.ts';
 import { measure, measurementPicture, parseProblem, problemLevel, problemName } from './problems/index.ts';
 import { judge, type Quality } from './quality.ts';
-import { type InversionSession, requireSize } from './session.ts';
+import { type InversionSession, requireSize, resumeSchema } from './session.ts';
+import { snapshotFile } from './solve-files.ts';
 import { type Progress, parseSolver, type Reconstruction } from './solvers/index.ts';
 
 /** Images solved together, if the payload does not say. */
@@ -24,6 +26,7 @@ const payloadSchema = z.looseObject({
 	images: z.looseObject({ file: z.string(), indices: z.array(z.int().min(0)).min(1) }),
 	seeds: z.array(z.int().min(0)).min(1),
 	batch: z.int().min(1).max(256).optional(),
+	resume: resumeSchema.optional(),
 });
 
 /** What the job answers; pictures are PNG, each one row of the job's images, of the first seed. */
@@ -55,7 +58,7 @@ export interface EvaluateContext {
 	now?: () => number;
 }
 
-/** Does an `evaluate` job; throws what the payload, the data set or the checkpoint is refused for. */
+/** Does an `evaluate` job, or what is left of it after a kill; throws what the payload, the data set or the checkpoint is refused for. */
 export async function evaluate(
 	session: InversionSession,
 	payload: unknown,
@@ -80,43 +83,48 @@ export async function evaluate(
 		problem: problemName(problem),
 		level: problemLevel(problem),
 	};
-	const rows: ResultRow[] = [];
-	const shown: Record<'truth' | 'measurement' | 'reconstruction', HostTensor[]> = {
-		truth: [],
-		measurement: [],
-		reconstruction: [],
-	};
+	const { resume, ...same } = job;
+	const store = resume && partsFile(resume, [same, session.engine.description]);
+	const { rows, shown } = (await store?.load()) ?? { rows: [], shown: {} };
+	const resumed = rows.length;
+	let passed = 0;
 	const startedAt = now();
 	for (const [s, seed] of job.seeds.entries()) {
 		for (const part of parts) {
+			passed += part.length;
+			if (passed <= resumed) continue;
 			const truth = read(dataset, part);
 			const keys = part.map((index) => ({ seed, image: dataset.names[index] ?? `${index}` }));
 			const measurements = measure(session.operators, problem, truth, keys);
 			const result = await session.solve(prior, measurements, job.solver, {
 				seed,
 				signal: context.signal,
+				...(resume ? { resume } : {}),
 				onProgress: (progress) => report(progress, part.length),
 			});
 			const quality = await judge(session, truth, result.images, measurements);
 			rows.push(...rowsOf(quality, result, keys));
-			if (s > 0) continue;
-			shown.truth.push(truth);
-			shown.measurement.push(measurementPicture(session.operators, measurements));
-			shown.reconstruction.push(result.images);
+			if (s === 0) {
+				shown.truth = joined(shown.truth, truth);
+				shown.measurement = joined(shown.measurement, measurementPicture(session.operators, measurements));
+				shown.reconstruction = joined(shown.reconstruction, result.images);
+			}
+			await store?.save({ rows, shown });
 		}
 	}
+	await store?.remove();
 	return {
 		rows,
 		pictures: {
-			truth: await oneRow(shown.truth, prior),
-			measurement: await oneRow(shown.measurement, prior),
-			reconstruction: await oneRow(shown.reconstruction, prior),
+			truth: await oneRow(shown.truth!, prior),
+			measurement: await oneRow(shown.measurement!, prior),
+			reconstruction: await oneRow(shown.reconstruction!, prior),
 		},
 	};
 
 	function report(progress: Progress, count: number): void {
 		const { step, steps, layerName, residual } = progress;
-		const share = (rows.length + (count * step) / steps) / total;
+		const share = (rows.length - resumed + (count * step) / steps) / (total - resumed);
 		const seconds = (now() - startedAt) / 1000;
 		context.emit({
 			type: 'progress',
@@ -148,6 +156,35 @@ export async function evaluate(
 	}
 }
 
+/** What is known after a part of the images: their rows, and those of the first seed to show, by picture. */
+interface Parts {
+	rows: ResultRow[];
+	shown: HostTensors;
+}
+
+/** The file of what has been done of a job, which `identity` names. */
+function partsFile({ dir, every }: z.output<typeof resumeSchema>, identity: unknown) {
+	const name = createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 32);
+	const file = snapshotFile(dir, name, every);
+	return {
+		async load(): Promise<Parts | null> {
+			const saved = await file.load();
+			return saved && { rows: saved.values.rows as ResultRow[], shown: saved.tensors };
+		},
+		save: ({ rows, shown }: Parts) => file.save({ tensors: shown, values: { rows } }),
+		remove: () => file.remove(),
+	};
+}
+
+/** The rows of both. */
+function joined(first: HostTensor | undefined, second: HostTensor): HostTensor {
+	if (!first) return second;
+	const data = new Float32Array(first.data.length + second.data.length);
+	data.set(first.data);
+	data.set(second.data, first.data.length);
+	return { shape: [first.shape[0]! + second.shape[0]!, ...second.shape.slice(1)], data };
+}
+
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
 /** Null for what JSON cannot hold. */
@@ -172,10 +209,9 @@ function read(dataset: ReturnType<typeof openDataset>, indices: readonly number[
 	return { shape: [indices.length, resolution, resolution, channels], data: dataset.read(indices) };
 }
 
-async function oneRow(parts: readonly HostTensor[], prior: AnyPrior): Promise<Uint8Array> {
+async function oneRow({ data }: HostTensor, prior: AnyPrior): Promise<Uint8Array> {
 	const { resolution, channels } = imageSize(prior);
-	const size = { width: resolution, height: resolution, channels };
-	const images = parts.flatMap(({ data }) => splitBatch(data, size));
+	const images = splitBatch(data, { width: resolution, height: resolution, channels });
 	const zoom = Math.max(1, Math.round(96 / resolution));
 	return new Uint8Array(await imageGrid(images, { columns: images.length, gap: 2, zoom }));
 }

@@ -16,7 +16,7 @@ import {
 	parseProblem,
 } from './problems/index.ts';
 import { judge, type Quality } from './quality.ts';
-import { type InversionSession, requireServed, requireSize, stackImages } from './session.ts';
+import { type InversionSession, requireServed, requireSize, resumeSchema, stackImages } from './session.ts';
 import { parseSolver, requirePrior, type StopReason, solverFor } from './solvers/index.ts';
 import { latentSize, renderGlow, renderImages } from './statistics.ts';
 
@@ -56,8 +56,7 @@ const invertSchema = z.strictObject({
 	progressEvery: z.int().min(1).optional(),
 	previewEvery: z.int().min(1).optional(),
 	timeLimitSeconds: z.number().positive().optional(),
-	/** See `SessionContext.resume`. */
-	resume: z.strictObject({ dir: z.string().min(1), every: z.number().min(0) }).optional(),
+	resume: resumeSchema.optional(),
 });
 
 export type InvertPayload = z.input<typeof invertSchema>;

@@ -8,6 +8,10 @@ import type { Job } from '../proto/index.ts';
 import type { Evaluation } from './evaluate.ts';
 import { aborted, serveInverter } from './service.ts';
 import { CheckpointShelf, fetchCheckpoint } from './shelf.ts';
+import { forgetOld } from './solve-files.ts';
+
+/** How long the snapshots of an evaluation that nobody finishes are kept, in milliseconds. */
+const UNFINISHED_KEPT = 7 * 24 * 3600_000;
 
 export interface InverterNodeOptions {
 	/** Without it the node serves gRPC alone, from `checkpoints`. */
@@ -16,8 +20,10 @@ export interface InverterNodeOptions {
 	grpc?: { host?: string; port?: number };
 	/** Folders that are checkpoints or hold some. */
 	checkpoints?: readonly string[];
-	/** Folder for what is fetched over the bus. */
+	/** Folder for what is fetched over the bus, and for what unfinished evaluations need to go on. */
 	cache: string;
+	/** Seconds between two snapshots of an evaluation; default 10. */
+	snapshotEvery?: number;
 	/** Aborted: the job at hand is given back, calls end, and the node returns. */
 	signal: AbortSignal;
 	/** Variables for the worker: RTIL_ENGINE, RTIL_THREADS. */
@@ -30,7 +36,9 @@ export interface InverterNodeOptions {
 
 /** Runs until the signal aborts; throws UNAVAILABLE when the port is in use, ENVIRONMENT without an engine. */
 export async function runInverterNode(options: InverterNodeOptions): Promise<void> {
-	const { bus, signal, cache, onLog = () => {} } = options;
+	const { bus, signal, cache, snapshotEvery = 10, onLog = () => {} } = options;
+	const resume = { dir: path.join(cache, 'solves'), every: snapshotEvery };
+	await forgetOld(resume.dir, UNFINISHED_KEPT);
 	const shelf = new CheckpointShelf({ folders: options.checkpoints ?? [], cache, onLog });
 	await shelf.scan();
 	const worker = startWorker({
@@ -74,14 +82,14 @@ export async function runInverterNode(options: InverterNodeOptions): Promise<voi
 			worker,
 			signal: stop,
 			onLog,
-			prepare: (job) => prepare(connection, job, cache),
+			prepare: async (job) => ({ ...(await prepare(connection, job, cache)), resume }),
 			finish: (result) => finish(connection, result as Evaluation),
 		});
 	}
 }
 
 /** An evaluation's payload with blobs as files on this machine. */
-async function prepare(bus: Bus, job: Job, cache: string): Promise<unknown> {
+async function prepare(bus: Bus, job: Job, cache: string): Promise<object> {
 	const payload = job.payload as { checkpoint?: unknown; images?: { blob?: unknown } };
 	if (typeof payload.images?.blob !== 'string') {
 		throw new RtilError('INVALID_INPUT', `Expected images.blob in the payload of job ${job.id}.`);

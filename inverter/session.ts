@@ -1,4 +1,5 @@
 // What a worker keeps between calls: the engine, the priors used last, captured programs.
+import { z } from 'zod';
 import { loadPerceptual } from '../checkpoints/index.ts';
 import type { Engine, HostTensor } from '../engine/index.ts';
 import { RtilError } from '../errors/index.ts';
@@ -26,10 +27,13 @@ const JUDGES = ['alex', 'vgg', 'squeeze'] as const;
 /** Idle programs: a few problems by a few solvers. */
 const PROGRAMS = 8;
 
+/** A folder for what an unfinished solve needs to go on, and the seconds between two snapshots. */
+export const resumeSchema = z.strictObject({ dir: z.string().min(1), every: z.number().min(0) });
+
 export interface SessionContext extends Omit<SolveContext, 'engine' | 'programs' | 'resume'> {
 	onProgress?: (progress: Progress) => void;
-	/** Folder for what an unfinished solve needs to go on, saved every so many seconds; absent: it begins again. */
-	resume?: { dir: string; every: number };
+	/** Absent: a killed solve begins again. */
+	resume?: z.output<typeof resumeSchema>;
 }
 
 export class InversionSession {

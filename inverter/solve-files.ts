@@ -1,6 +1,6 @@
 // Snapshots of solves as files: one safetensors file a solve, named by what it solves with what, written whole.
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { decodeSafetensors, readSafetensorsHeader, safetensorsParts } from '../checkpoints/index.ts';
 import type { HostTensor } from '../engine/index.ts';
@@ -30,7 +30,12 @@ export interface SolveFile extends SolveStore {
 
 /** The file under `dir` of one solve, written every so many seconds. */
 export function solveFile(dir: string, identity: SolveIdentity, every: number): SolveFile {
-	const file = path.join(dir, `${nameOf(identity)}.solve`);
+	return snapshotFile(dir, nameOf(identity), every);
+}
+
+/** A file of snapshots of what has this name. */
+export function snapshotFile(dir: string, name: string, every: number): SolveFile {
+	const file = path.join(dir, `${name}.solve`);
 	return {
 		file,
 		every,
@@ -39,7 +44,7 @@ export function solveFile(dir: string, identity: SolveIdentity, every: number): 
 				if (error.code === 'ENOENT') return null;
 				throw error;
 			});
-			return bytes && decode(bytes, file);
+			return bytes && decode(bytes);
 		},
 		async save(snapshot) {
 			await mkdir(dir, { recursive: true });
@@ -54,6 +59,15 @@ export function solveFile(dir: string, identity: SolveIdentity, every: number): 
 			await Promise.all(own.map((name) => rm(path.join(dir, name), { force: true })));
 		},
 	};
+}
+
+/** Deletes what has not been written for so long, in milliseconds: nobody came to finish it. */
+export async function forgetOld(dir: string, age: number, now = Date.now()): Promise<void> {
+	for (const name of await readdir(dir).catch(() => [])) {
+		const file = path.join(dir, name);
+		const found = await stat(file).catch(() => null);
+		if (found && now - found.mtimeMs > age) await rm(file, { force: true });
+	}
 }
 
 function nameOf({ measurements, truth, ...rest }: SolveIdentity): string {
@@ -79,13 +93,17 @@ function encode({ tensors, values }: SolveSnapshot): Buffer[] {
 	return safetensorsParts(tensors, { format: 'rtil.solve', version: '1', values: json });
 }
 
-function decode(bytes: Buffer, file: string): SolveSnapshot {
-	const { metadata } = readSafetensorsHeader(bytes, file);
-	if (metadata.format !== 'rtil.solve' || metadata.version !== '1') {
-		throw new RtilError('CORRUPT', `${file} is not the snapshot of a solve.`, 'Delete it to begin again.');
+/** Null for what is damaged, or of another version: a snapshot saves time and is worth no failure. */
+function decode(bytes: Buffer): SolveSnapshot | null {
+	try {
+		const { metadata } = readSafetensorsHeader(bytes);
+		if (metadata.format !== 'rtil.solve' || metadata.version !== '1') return null;
+		const values = JSON.parse(metadata.values!, (_, value) =>
+			typeof value === 'string' && value in NOT_FINITE ? NOT_FINITE[value] : value,
+		);
+		return { tensors: decodeSafetensors(bytes), values };
+	} catch (error) {
+		if (error instanceof RtilError || error instanceof SyntaxError) return null;
+		throw error;
 	}
-	const values = JSON.parse(metadata.values!, (_, value) =>
-		typeof value === 'string' && value in NOT_FINITE ? NOT_FINITE[value] : value,
-	);
-	return { tensors: decodeSafetensors(bytes, file), values };
 }

@@ -1,25 +1,9 @@
 import path from 'node:path';
 import test from 'ava';
-import { type Bus, connectBus, startEmbeddedNats } from '../../bus/index.ts';
-import { type CheckpointManifest, checkpointFiles } from '../../checkpoints/index.ts';
+import { connectBus, startEmbeddedNats } from '../../bus/index.ts';
 import { decodeImage, prepareDataset } from '../../data/index.ts';
 import { rowSchema } from '../../report/inputs.ts';
-import { startNode, temporaryFolder, writeTinyCheckpoint } from './node-fixture.ts';
-
-/** A checkpoint whose files are blobs. */
-async function stored(bus: Bus, dir: string, arm: string): Promise<CheckpointManifest> {
-	const manifest = await writeTinyCheckpoint(dir, arm);
-	for (const { path: file } of await checkpointFiles(dir)) await bus.putBlob(file);
-	return manifest;
-}
-
-/** The record of a job once it has ended. */
-async function ended(bus: Bus, run: string, id: string) {
-	for await (const record of bus.followJobs(run)) {
-		if (record.job.id === id && ['done', 'dead', 'cancelled'].includes(record.state)) return record;
-	}
-	throw new Error('unreachable');
-}
+import { ended, startNode, storedCheckpoint, temporaryFolder } from './node-fixture.ts';
 
 test('a node evaluates a checkpoint it fetches over the bus and serves one as soon as it is announced', async (t) => {
 	const dir = await temporaryFolder(t);
@@ -29,10 +13,11 @@ test('a node evaluates a checkpoint it fetches over the bus and serves one as so
 	t.teardown(() => bus.close());
 	const data = await prepareDataset({ kind: 'faces', count: 5, resolution: 16, seed: 1 }, { cache: dir });
 	const { sha256: blob } = await bus.putBlob(data.file);
-	const manifest = await stored(bus, path.join(dir, 'checkpoint'), 'rtil');
+	const manifest = await storedCheckpoint(bus, path.join(dir, 'checkpoint'), 'rtil');
 	const nodeBus = await connectBus({ url: server.url, name: 'inverter-1', cache: path.join(dir, 'node') });
 	t.teardown(() => nodeBus.close());
-	const { client } = await startNode(t, { bus: nodeBus, checkpoints: [] });
+	const env = { RTIL_THREADS: '1', RTIL_CACHE: path.join(dir, 'no-weights') };
+	const { client } = await startNode(t, { bus: nodeBus, checkpoints: [], env });
 
 	const problem = { kind: 'compressed-sensing', ratio: 0.3 };
 	const payload = {
@@ -82,11 +67,15 @@ test('a node evaluates a checkpoint it fetches over the bus and serves one as so
 	t.is(listed[0]!.id, manifest.id);
 	t.deepEqual((await client.sample({ checkpoint: 'tiny/rtil', count: 2 })).shape, [2, 16, 16, 3]);
 
+	const noise = { kind: 'gaussian', sigma: 0.1 };
+	const weighing = { kind: 'ilo', perceptual: { weight: 1, network: 'vgg' } };
 	// What cannot work is refused with one line, and dead at once.
 	for (const [id, change, message] of [
 		['bad-problem', { problem: { kind: 'inpainting' } }, /problem/],
 		['bad-solver', { solver: { kind: 'ilo', cuts: ['b64'] } }, /no cut "b64"/],
 		['bad-image', { images: { blob, indices: [99] } }, /99/],
+		['no-blob', { images: { blob: '0'.repeat(64), indices: [0] } }, /no blob 0{64}/],
+		['no-weights', { problem: { kind: 'denoising', noise }, solver: weighing }, /vgg.* are not known/],
 		['no-checkpoint', { checkpoint: { id: 'x' } }, /no checkpoint manifest/],
 	] as const) {
 		await bus.submit({

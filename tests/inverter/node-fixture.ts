@@ -4,7 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { type CheckpointManifest, writeCheckpoint } from '../../checkpoints/index.ts';
+import type { Bus } from '../../bus/index.ts';
+import { type CheckpointManifest, checkpointFiles, writeCheckpoint } from '../../checkpoints/index.ts';
 import { encodePng } from '../../data/index.ts';
 import { type HostTensors, stream } from '../../engine/index.ts';
 import { InverterClient, type InverterNodeOptions, runInverterNode } from '../../inverter/index.ts';
@@ -51,6 +52,21 @@ export function writeNetwork(
 		},
 		{ g_ema: params },
 	);
+}
+
+/** A checkpoint whose files are blobs. */
+export async function storedCheckpoint(bus: Bus, dir: string, arm: string): Promise<CheckpointManifest> {
+	const manifest = await writeTinyCheckpoint(dir, arm);
+	for (const { path: file } of await checkpointFiles(dir)) await bus.putBlob(file);
+	return manifest;
+}
+
+/** The record of a job once it has ended. */
+export async function ended(bus: Bus, run: string, id: string) {
+	for await (const record of bus.followJobs(run)) {
+		if (record.job.id === id && ['done', 'dead', 'cancelled'].includes(record.state)) return record;
+	}
+	throw new Error('unreachable');
 }
 
 export async function temporaryFolder(t: ExecutionContext): Promise<string> {
