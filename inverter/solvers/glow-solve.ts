@@ -25,8 +25,11 @@ export interface GlowSchedule {
 	optimiser: GlowOptimiser;
 	/** λ of each image. */
 	weights: readonly number[];
-	/** Of the image x of the analysis: the degraded one, G(0), or drawn from [−½, ½]; the synthesis starts at eps = 0. */
-	start: 'degraded' | 'mean' | 'uniform';
+	/**
+	 * Of the image x of the analysis: the degraded one, G(0), drawn from [−½, ½], or given, [N, H, W, C] in [−1, 1]. The
+	 * synthesis starts at eps = 0.
+	 */
+	start: 'degraded' | 'mean' | 'uniform' | HostTensor;
 	/** An image ends after so many steps without a better score; 0: never. */
 	patience: number;
 	selection: Selection;
@@ -58,9 +61,11 @@ function startingPoints(
 		return points;
 	}
 	const adjoint = (y: Float32Array): Float32Array => program.call('adjoint', { '.y': y }).image!.data;
-	const picture =
-		start === 'mean' ? program.call('mean', {}).image!.data : degraded(measurements, fitted, adjoint);
-	return picture.map((value) => value / 2);
+	const picture = (): Float32Array => {
+		if (start === 'degraded') return degraded(measurements, fitted, adjoint);
+		return start === 'mean' ? program.call('mean', {}).image!.data : start.data;
+	};
+	return picture().map((value) => value / 2);
 }
 
 /** Nothing here is perceptual. */

@@ -12,15 +12,16 @@ for (const [solver, problem] of [
 	[{ kind: 'glow-synthesis', steps: 60 }, half],
 	[{ kind: 'glow-synthesis', preset: 'published-code-inpainting', steps: 30 }, holes],
 	[{ kind: 'glow-synthesis', preset: 'paper', steps: 30 }, small],
-	[{ kind: 'glow-analysis', steps: 60 }, half],
-	[{ kind: 'glow-analysis', preset: 'noisy', steps: 60 }, half],
+	[{ kind: 'glow-analysis', steps: 60, start: { synthesis: 20 } }, half],
+	[{ kind: 'glow-analysis', steps: 60, start: 'degraded' }, half],
+	[{ kind: 'glow-analysis', preset: 'noisy', steps: 60, start: 'degraded' }, half],
 	[{ kind: 'glow-analysis', steps: 60, regulariser: 'eps', optimiser: adam }, holes],
 	[{ kind: 'glow-analysis', preset: 'paper', steps: 30 }, half],
 	[{ kind: 'glow-analysis', preset: 'published-code-super-resolution', steps: 30 }, small],
 ] as const) {
 	test(`lowers its own objective: ${problem.problem.kind} by ${JSON.stringify(solver)}`, async (t) => {
 		const { result, progress } = await solve(solver, problem, { truth });
-		const [{ objective, residual }] = result.history as [(typeof result.history)[0]];
+		const { objective, residual } = result.history.at(-1)!;
 		t.log(
 			`objective ${objective[0]![0]!.toPrecision(3)} to ${objective.at(-1)![0]!.toPrecision(3)}, ` +
 				`residual ${residual[0]![0]!.toPrecision(3)} to ${result.residual[0]!.toPrecision(3)}, ` +
@@ -37,7 +38,10 @@ for (const [solver, problem] of [
 }
 
 test('an iterate of L-BFGS is never above the one before it', async (t) => {
-	const { result } = await solve({ kind: 'glow-analysis', preset: 'noisy', steps: 40 }, half);
+	const { result } = await solve(
+		{ kind: 'glow-analysis', preset: 'noisy', steps: 40, start: 'degraded' },
+		half,
+	);
 	const { objective } = result.history[0]!;
 	for (const [k, row] of objective.slice(1).entries())
 		for (const [i, value] of row.entries())
@@ -45,7 +49,8 @@ test('an iterate of L-BFGS is never above the one before it', async (t) => {
 });
 
 test('the degraded start of the analysis has not seen what is held out', async (t) => {
-	const { result } = await solve({ kind: 'glow-analysis', steps: 1, select: { by: 'held-out' } }, holes);
+	const solver = { kind: 'glow-analysis', steps: 1, start: 'degraded', select: { by: 'held-out' } };
+	const { result } = await solve(solver, holes);
 	const { residual, heldOut } = result.history[0]!;
 	for (const [i, fitted] of residual[0]!.entries()) {
 		t.true(fitted < 1e-10, 'the fitted pixels are as measured');
@@ -66,9 +71,32 @@ test('both formulations take noise away, with λ from its σ', async (t) => {
 	}
 });
 
+test('an analysis goes on where the synthesis before it ended', async (t) => {
+	const alone = (await solve({ kind: 'glow-synthesis', steps: 12 }, half, { truth })).result;
+	const solver = { kind: 'glow-analysis', steps: 6, start: { synthesis: 12 } };
+	const { result, progress } = await solve(solver, half, { truth, progressEvery: 1 });
+	const [synthesis, analysis, ...others] = result.history;
+	t.deepEqual([synthesis!.name, analysis!.name, others], ['synthesis', 'analysis', []]);
+	t.deepEqual(synthesis!.objective, alone.history[0]!.objective);
+	// The analysis fits all measurements, the synthesis held some out.
+	for (const [i, value] of analysis!.residual[0]!.entries())
+		t.true(Math.abs(value - alone.residual[i]!) < 1e-4 * (1 + value));
+	t.deepEqual(
+		result.steps,
+		alone.steps.map((taken) => taken + 6),
+	);
+	for (const [i, value] of alone.oraclePsnr!.entries()) t.true(result.oraclePsnr![i]! >= value);
+	const steps = progress.map(({ step }) => step);
+	t.true(steps.every((step, i) => i === 0 || step >= steps[i - 1]!));
+	t.deepEqual(
+		new Set(progress.map((p) => `${p.layer} of ${p.layers}, ${p.steps}`)),
+		new Set(['0 of 2, 18', '1 of 2, 18']),
+	);
+});
+
 for (const solver of [
 	{ kind: 'glow-synthesis', steps: 20 },
-	{ kind: 'glow-analysis', steps: 20, optimiser: adam },
+	{ kind: 'glow-analysis', steps: 20, start: 'mean', optimiser: adam },
 ]) {
 	test(`killed half-way and resumed, the result is that of an unbroken solve: ${JSON.stringify(solver)}`, async (t) => {
 		const whole = (await solve(solver, half)).result;

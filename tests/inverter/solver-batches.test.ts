@@ -27,7 +27,7 @@ const runs = [
 	{ kind: 'dgp', draws: 5, stages: [{ ...stage, share: 0.5 }, stage] },
 	{ kind: 'cri', samples: 600, offset: { steps: 15, rate: 0.1, ramp: { up: 0, down: 0.5 }, weight: 0.01 } },
 	{ kind: 'glow-synthesis', steps: 20 },
-	{ kind: 'glow-analysis', steps: 20 },
+	{ kind: 'glow-analysis', steps: 20, start: { synthesis: 15 } },
 	{ kind: 'glow-analysis', preset: 'published-code', steps: 20 },
 ];
 /** A problem that the solver serves: DGP needs images. */
@@ -80,7 +80,7 @@ for (const solver of [
 	...runs.filter(({ kind }) => ['pti', 'dgp', 'cri'].includes(kind)),
 	{ kind: 'ilo', steps: [20, 10] },
 	{ kind: 'glow-synthesis', steps: 20 },
-	{ kind: 'glow-analysis', steps: 20 },
+	{ kind: 'glow-analysis', steps: 20, start: { synthesis: 15 } },
 ])
 	test(`a truth changes nothing but the oracle figure: ${solver.kind}`, async (t) => {
 		const problem = problemOf(solver);

@@ -61,7 +61,8 @@ for (const [solver, problem, stops, on = priorFor(solver)] of [
 	// In the draws, and after them.
 	[{ kind: 'l-brgm', steps: 10, draws: 4 }, sensing, [2, 9]],
 	[{ kind: 'mgan', steps: 10, codes: 4 }, sensing, [5]],
-	[{ kind: 'glow-analysis', steps: 9 }, noisy, [3, 7]],
+	// In the synthesis, at its end, in the analysis.
+	[{ kind: 'glow-analysis', steps: 9, start: { synthesis: 7 } }, noisy, [3, 8, 13]],
 	// In the search for the pivot; after it; while the weights are tuned to the first image; after that; to the last.
 	[{ kind: 'pti', pivot: { ...first, noise: 0.05 }, tuning, patience: 0 }, sensing, [2, 5, 7, 9, 15]],
 	[
@@ -147,7 +148,7 @@ for (const [cost, every] of [
 
 const kept = [
 	[prior, { kind: 'ilo', steps: [8, 6], select: { by: 'discrepancy' } }, noisy],
-	[glow, { kind: 'glow-analysis', steps: 12 }, noisy],
+	[glow, { kind: 'glow-analysis', steps: 12, start: 'degraded' }, noisy],
 	[critic, { kind: 'pti', pivot: { ...first, noise: 0.05 }, tuning, perceptual, patience: 0 }, noisy],
 ] as const;
 for (const [on, solver, problem] of kept) {
