@@ -58,7 +58,11 @@ export interface EvaluateContext {
 	now?: () => number;
 }
 
-/** Does an `evaluate` job, or what is left of it after a kill; throws what the payload, the data set or the checkpoint is refused for. */
+/**
+ * Does an `evaluate` job, or what is left of it after a kill.
+ *
+ * @throws what the payload, the data set or the checkpoint is refused for
+ */
 export async function evaluate(
 	session: InversionSession,
 	payload: unknown,

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { RtilError } from '../../errors/index.ts';
 import type { Prior } from '../prior.ts';
 import { isNoisy, type Measurements, type ProblemSpec, pixels } from '../problems/index.ts';
+import { SolveRecorder } from '../solvers/resume.ts';
 import type { Progress, Reconstruction, SolveContext, Solver, StopReason } from '../solvers/solver.ts';
 import { bm3d as denoise } from './bm3d.ts';
 import { directResult, imageShape, residuals, servesOnly } from './direct.ts';
@@ -37,10 +38,13 @@ async function* solve(
 	const { image, y, keys } = measurements;
 	const each = pixels(image);
 	const now = context.now ?? (() => performance.now());
-	const startedAt = now();
-	const data = y.data.slice();
-	const reasons: StopReason[] = [];
-	for (const i of keys.keys()) {
+	const recorder = new SolveRecorder(context.resume, now);
+	const saved = await recorder.latest();
+	const startedAt = now() - ((saved?.values.milliseconds as number | undefined) ?? 0);
+	const data = saved ? saved.tensors.images!.data : y.data.slice();
+	const images = { shape: imageShape(measurements), data };
+	const reasons = (saved?.values.reasons as StopReason[] | undefined) ?? [];
+	for (let i = reasons.length; i < keys.length; i++) {
 		context.signal?.throwIfAborted();
 		if (context.deadline !== undefined && now() >= context.deadline) {
 			// The others stay as they were measured.
@@ -67,10 +71,13 @@ async function* solve(
 			seconds,
 			secondsLeft: (seconds / (i + 1)) * (keys.length - i - 1),
 		};
+		await recorder.record(() => ({
+			tensors: { images },
+			values: { reasons, milliseconds: now() - startedAt },
+		}));
 		// Lets messages in: a cancellation arrives as one.
 		await nextTurn();
 	}
-	const images = { shape: imageShape(measurements), data };
 	return directResult(images, residuals(measurements, data), (now() - startedAt) / 1000, { reasons });
 }
 

@@ -10,6 +10,7 @@ import { stream } from '../../engine/index.ts';
 import type { Prior } from '../prior.ts';
 import { type Measurements, pixels } from '../problems/index.ts';
 import { operatorFor } from '../problems/registry.ts';
+import { SolveRecorder, type SolveSnapshot } from '../solvers/resume.ts';
 import type { LayerHistory, Progress, Reconstruction, SolveContext, Solver } from '../solvers/solver.ts';
 import { below, directResult, imageShape, operatorState, programKey } from './direct.ts';
 
@@ -153,6 +154,13 @@ function startingState(measurements: Measurements): HostTensors {
 	};
 }
 
+/** Entries that change while a solve goes on, and the step sizes. */
+const moving = ['x', 'ahead', 'p', 'q', 'step'];
+
+interface TvSnapshot extends SolveSnapshot {
+	values: { step: number; history: LayerHistory; milliseconds: number };
+}
+
 async function* solve(
 	_prior: Prior | null,
 	measurements: Measurements,
@@ -163,16 +171,24 @@ async function* solve(
 	const { steps, weight, weightOfNoise } = options;
 	const lambda = Float32Array.from(keys, (_, i) => weight + weightOfNoise * (sigma?.[i] ?? 0));
 	const now = context.now ?? (() => performance.now());
-	const startedAt = now();
+	const recorder = new SolveRecorder(context.resume, now);
 	const every = context.progressEvery ?? 10;
 	const key = programKey('tv', measurements);
 	const program = context.programs.take(key, () => compile(context, measurements));
 	try {
 		program.write(startingState(measurements));
-		for (let i = 0; i < POWER_ITERATIONS; i++) program.call('power', {});
-		const history: LayerHistory = { name: 'image', objective: [], residual: [], heldOut: [] };
+		const saved = (await recorder.latest()) as TvSnapshot | null;
+		if (saved) program.write(saved.tensors);
+		else for (let i = 0; i < POWER_ITERATIONS; i++) program.call('power', {});
+		const begun: TvSnapshot['values'] = {
+			step: 0,
+			history: { name: 'image', objective: [], residual: [], heldOut: [] },
+			milliseconds: 0,
+		};
+		const { history, milliseconds, ...from } = saved?.values ?? begun;
+		const startedAt = now() - milliseconds;
+		let { step } = from;
 		let late = false;
-		let step = 0;
 		for (;;) {
 			context.signal?.throwIfAborted();
 			late = context.deadline !== undefined && now() >= context.deadline;
@@ -204,6 +220,10 @@ async function* solve(
 			if (ends) break;
 			program.call('step', { lambda });
 			step++;
+			await recorder.record(() => ({
+				tensors: program.read(moving),
+				values: { step, history, milliseconds: now() - startedAt },
+			}));
 			// Lets messages in: a cancellation arrives as one.
 			await nextTurn();
 		}

@@ -63,6 +63,8 @@ for (const [solver, problem, stops, on = priorFor(solver)] of [
 	[{ kind: 'mgan', steps: 10, codes: 4 }, sensing, [5]],
 	// In the synthesis, at its end, in the analysis.
 	[{ kind: 'glow-analysis', steps: 9, start: { synthesis: 7 } }, noisy, [3, 8, 13]],
+	[{ kind: 'tv', steps: 12 }, sensing, [3, 10]],
+	[{ kind: 'bm3d', stages: 1 }, noisy, [1, 2]],
 	// In the search for the pivot; after it; while the weights are tuned to the first image; after that; to the last.
 	[{ kind: 'pti', pivot: { ...first, noise: 0.05 }, tuning, patience: 0 }, sensing, [2, 5, 7, 9, 15]],
 	[
