@@ -56,7 +56,12 @@ test('an evaluation goes on where its node was killed, to the same rows', async 
 		run: 'r1',
 		checkpoint: await storedCheckpoint(bus, path.join(dir, 'checkpoint'), 'rtil'),
 		problem: { kind: 'compressed-sensing', ratio: 0.5 },
-		solver: { kind: 'ilo', steps: [120, 60], patience: 0 },
+		solver: {
+			kind: 'pti',
+			pivot: { steps: 150, rate: 0.1, ramp: { up: 0, down: 0 }, noise: 0.05 },
+			tuning: { steps: 80, rate: 1e-3, until: 0 },
+			patience: 0,
+		},
 		images: { blob, indices: [0, 1, 2, 3] },
 		seeds: [0],
 		batch: 2,
@@ -83,16 +88,16 @@ test('an evaluation goes on where its node was killed, to the same rows', async 
 
 	const killFirst = startProcess(t, server.url, 'node1', cache);
 	await submit('killed');
-	// In the second layer of the first two images.
-	const before = await progressOf(bus, 'killed', 1, ({ step }) => step > 130);
+	// While the weights are tuned to the first image.
+	const before = await progressOf(bus, 'killed', 1, ({ step }) => step > 160);
 	await killFirst();
 	t.deepEqual(before.images, 0);
 
 	const killSecond = startProcess(t, server.url, 'node2', cache);
 	const after = await progressOf(bus, 'killed', 2, () => true);
 	t.true(after.images > 0 || after.step >= before.step, JSON.stringify({ before, after }));
-	// In the first layer of the last two.
-	const later = await progressOf(bus, 'killed', 2, ({ images, step }) => images === 2 && step > 50);
+	// In the search for the pivots of the last two.
+	const later = await progressOf(bus, 'killed', 2, ({ images, step }) => images === 2 && step > 20);
 	await killSecond();
 
 	startProcess(t, server.url, 'node3', cache);
