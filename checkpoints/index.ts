@@ -54,6 +54,7 @@ export {
 	type AddWeightsOptions,
 	addWeights,
 	knownWeights,
+	loadFace,
 	loadInception,
 	loadPerceptual,
 	type WeightsManifest,

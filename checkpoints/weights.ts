@@ -1,6 +1,6 @@
 // Weights of networks that others trained and that cannot be shipped: a folder of the user's, one safetensors file and
-// one manifest a part (`squeeze-backbone.json`, `squeeze-heads-0.1.json`). They come in through the reader of PyTorch
-// files, which builds tensors and runs nothing.
+// one manifest a part (`squeeze-backbone.json`, `squeeze-heads-0.1.json`). They come in through the readers of PyTorch,
+// safetensors and ONNX files, which build tensors and run nothing.
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -8,10 +8,18 @@ import path from 'node:path';
 import { z } from 'zod';
 import type { HostTensors } from '../engine/contract.ts';
 import { expected, RtilError } from '../errors/index.ts';
-import type { LpipsVersion, LpipsWeights, PerceptualNetwork } from '../models/index.ts';
+import type {
+	FaceInput,
+	FaceWeights,
+	LpipsVersion,
+	LpipsWeights,
+	PerceptualNetwork,
+} from '../models/index.ts';
+import { faceFrom, faceManifest, faceOfOnnx, faceOfState } from './faces.ts';
 import { fileName } from './manifest.ts';
 import { recogniseInception } from './pytorch/inception.ts';
 import { readTorch, tensorsByPath } from './pytorch/reader.ts';
+import type { StoredTensor } from './pytorch/tensor.ts';
 import { recogniseWeights } from './pytorch/torchvision.ts';
 import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
 
@@ -21,7 +29,7 @@ const weightsManifest = z.strictObject({
 	format: z.literal(1),
 	/** Name of the part, and of its manifest. */
 	kind: z.string().regex(/^[a-z0-9.-]+$/u),
-	network: z.enum(['alex', 'vgg', 'squeeze', 'inception']),
+	network: z.enum(['alex', 'vgg', 'squeeze', 'inception', 'face']),
 	part: z.enum(['backbone', 'heads']),
 	/** Of the heads: as published; null for a backbone. */
 	version: z.enum(['0.0', '0.1']).nullable(),
@@ -29,8 +37,10 @@ const weightsManifest = z.strictObject({
 	versionBy: z.enum(['digest', 'stated', 'assumed']).nullable(),
 	/** The file that was added. */
 	source: z.strictObject({ name: z.string(), sha256, bytes: z.int().min(0) }),
-	/** The tensors in this project's layout. */
+	/** The tensors in this project's layout, or an ONNX file as it was. */
 	file: z.strictObject({ name: fileName, sha256, bytes: z.int().min(0) }),
+	/** Of a face network. */
+	face: faceManifest.optional(),
 });
 
 /** What is known of one part: a network's backbone or heads. */
@@ -47,7 +57,7 @@ const publishedHeads: Readonly<Record<string, LpipsVersion>> = {
 };
 
 const accepted =
-	"a state dictionary of torchvision (AlexNet, VGG16, SqueezeNet 1.1), LPIPS heads or FID's Inception, as torch.save writes them";
+	"a state dictionary of torchvision (AlexNet, VGG16, SqueezeNet 1.1), LPIPS heads, FID's Inception or a face network (iresnet)";
 
 export interface WeightsOptions {
 	/** Folder of the weights; default: `weightsFolder()`. */
@@ -57,6 +67,8 @@ export interface WeightsOptions {
 export interface AddWeightsOptions extends WeightsOptions {
 	/** Version of the heads, where the file is none of the published ones; default 0.1. */
 	version?: LpipsVersion;
+	/** What a face network expects; default: rgb in [−1, 1] (bytes, where an ONNX file normalises), the whole image. */
+	face?: Partial<FaceInput>;
 }
 
 /** Where the user's weights are: `weights` in the user's cache (`RTIL_CACHE`, else `XDG_CACHE_HOME/rtil`). */
@@ -66,28 +78,21 @@ export function weightsFolder(env: NodeJS.ProcessEnv = process.env): string {
 }
 
 /**
- * Takes a `.pth` file into the folder, known by its names and shapes; one of the same kind is replaced.
+ * Takes a `.pth`, `.safetensors` or `.onnx` file into the folder, known by its names and shapes; one of the same kind is
+ * replaced. An ONNX file is a face network.
  *
- * @throws NOT_FOUND; CORRUPT for a damaged or hostile file; INVALID_INPUT for one that is none of those accepted.
+ * @throws NOT_FOUND; CORRUPT for a damaged or hostile file; INVALID_INPUT for one that is none of those accepted;
+ * MISMATCH for one that is nearly, and for an ONNX graph with parts that are not supported.
  */
 export async function addWeights(
 	file: string,
-	{ dir = weightsFolder(), version }: AddWeightsOptions = {},
+	{ dir = weightsFolder(), version, face = {} }: AddWeightsOptions = {},
 ): Promise<WeightsManifest> {
 	const bytes = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
 		throw new RtilError('NOT_FOUND', `Cannot read ${file} (${cause.code})`, '', { cause });
 	});
-	const { inception, lpips, perceptualNetworks } = await import('../models/index.ts');
-	const shapes = Object.fromEntries(
-		perceptualNetworks.map((network) => [network, lpips({ network }).shapes]),
-	) as Record<PerceptualNetwork, Readonly<Record<string, readonly number[]>>>;
-	const state = tensorsByPath(await readTorch(bytes, file), file);
-	const features = recogniseInception(state, inception().shapes);
-	const found = features
-		? { network: 'inception' as const, part: 'backbone' as const, tensors: features }
-		: recogniseWeights(state, shapes);
-	if (!found) throw expected(accepted, file, describe([...state.keys()]));
-	const { network, part, tensors } = found;
+	const found = await recognise(bytes, file, face);
+	const { network, part, content, extension } = found;
 
 	const source = { name: path.basename(file), sha256: digest(bytes), bytes: bytes.length };
 	const published = publishedHeads[source.sha256.slice(0, 12)];
@@ -101,7 +106,6 @@ export async function addWeights(
 				? { version: published, versionBy: 'digest' as const }
 				: { version: version ?? '0.1', versionBy: version ? ('stated' as const) : ('assumed' as const) };
 	const kind = kindOf(network, part, versions.version);
-	const content = encodeSafetensors(tensors);
 	const sha = digest(content);
 	const manifest: WeightsManifest = {
 		format: 1,
@@ -110,17 +114,64 @@ export async function addWeights(
 		part,
 		...versions,
 		source,
-		file: { name: `${kind}.${sha.slice(0, 12)}.safetensors`, sha256: sha, bytes: content.length },
+		file: { name: `${kind}.${sha.slice(0, 12)}.${extension}`, sha256: sha, bytes: content.length },
+		...(found.face ? { face: found.face } : {}),
 	};
 	await mkdir(dir, { recursive: true });
 	// The manifest is what makes the tensors known: it comes last, and what it replaces goes after it.
 	await writeWhole(path.join(dir, manifest.file.name), content);
 	await writeWhole(path.join(dir, `${kind}.json`), `${JSON.stringify(manifest, null, '\t')}\n`);
 	for (const name of await readdir(dir)) {
-		const old = name.startsWith(`${kind}.`) && name.endsWith('.safetensors') && name !== manifest.file.name;
+		const kept = name === manifest.file.name;
+		const old = name.startsWith(`${kind}.`) && /\.(safetensors|onnx)$/u.test(name) && !kept;
 		if (old) await rm(path.join(dir, name), { force: true });
 	}
 	return manifest;
+}
+
+/** What a file is: a part of a network, and the bytes to keep of it. */
+interface Found extends Pick<WeightsManifest, 'network' | 'part' | 'face'> {
+	content: Buffer;
+	extension: 'safetensors' | 'onnx';
+}
+
+async function recognise(bytes: Buffer, file: string, input: Partial<FaceInput>): Promise<Found> {
+	const format = formatOf(bytes, file);
+	const face = { network: 'face', part: 'backbone' } as const;
+	if (format === 'onnx') return { ...face, ...(await faceOfOnnx(bytes, file, input)) };
+	const state = await readState(bytes, file, format);
+	const iresnet = await faceOfState(state, input);
+	if (iresnet) return { ...face, ...iresnet };
+	const { inception, lpips, perceptualNetworks } = await import('../models/index.ts');
+	const shapes = Object.fromEntries(
+		perceptualNetworks.map((network) => [network, lpips({ network }).shapes]),
+	) as Record<PerceptualNetwork, Readonly<Record<string, readonly number[]>>>;
+	const features = recogniseInception(state, inception().shapes);
+	const found = features
+		? { network: 'inception' as const, part: 'backbone' as const, tensors: features }
+		: recogniseWeights(state, shapes);
+	if (!found) throw expected(accepted, file, describe([...state.keys()]));
+	const { network, part, tensors } = found;
+	return { network, part, content: encodeSafetensors(tensors), extension: 'safetensors' };
+}
+
+/** By the name where it says so, else by how the bytes begin. */
+function formatOf(bytes: Buffer, file: string): 'torch' | 'safetensors' | 'onnx' {
+	if (file.endsWith('.onnx')) return 'onnx';
+	if (file.endsWith('.safetensors')) return 'safetensors';
+	// A header's length in 8 bytes, then JSON; the version of the IR, the first field of a protobuf message.
+	if (bytes.length > 8 && bytes[8] === 0x7b && bytes.readBigUInt64LE(0) < bytes.length) return 'safetensors';
+	return bytes[0] === 0x08 ? 'onnx' : 'torch';
+}
+
+async function readState(
+	bytes: Buffer,
+	file: string,
+	format: 'torch' | 'safetensors',
+): Promise<ReadonlyMap<string, StoredTensor>> {
+	if (format === 'torch') return tensorsByPath(await readTorch(bytes, file), file);
+	const tensors = Object.entries(decodeSafetensors(bytes, file));
+	return new Map(tensors.map(([name, tensor]) => [name, { shape: tensor.shape, toHost: () => tensor }]));
 }
 
 /** Everything in the folder, in the order of its names; @throws CORRUPT for a damaged manifest. */
@@ -169,6 +220,24 @@ export async function loadInception({ dir = weightsFolder() }: WeightsOptions = 
 	);
 }
 
+/**
+ * The face network of this user, checked against its digest.
+ *
+ * @throws NOT_FOUND, naming the command that adds one; CORRUPT.
+ */
+export async function loadFace({ dir = weightsFolder() }: WeightsOptions = {}): Promise<FaceWeights> {
+	const known = (await knownWeights({ dir })).find(({ network }) => network === 'face');
+	if (!known?.face) {
+		throw new RtilError(
+			'NOT_FOUND',
+			'Identity similarity needs a face network, and none is known',
+			'Add an iresnet of insightface (.pth, .safetensors) or an ONNX file with: rtil weights add FILE',
+		);
+	}
+	const bytes = await readChecked(dir, known);
+	return faceFrom(known.face, bytes, known.source, path.join(dir, known.file.name));
+}
+
 function kindOf(
 	network: WeightsManifest['network'],
 	part: 'backbone' | 'heads',
@@ -185,13 +254,17 @@ function whatIs(network: PerceptualNetwork, backbone: boolean): string {
 		: `the LPIPS heads ${network}.pth of richzhang/PerceptualSimilarity`;
 }
 
-async function readPart(dir: string, { kind, file }: WeightsManifest): Promise<HostTensors> {
+async function readPart(dir: string, manifest: WeightsManifest): Promise<HostTensors> {
+	return decodeSafetensors(await readChecked(dir, manifest), path.join(dir, manifest.file.name));
+}
+
+async function readChecked(dir: string, { kind, file }: WeightsManifest): Promise<Buffer> {
 	const place = path.join(dir, file.name);
 	const bytes = await readFile(place).catch((cause: NodeJS.ErrnoException) => {
 		throw damaged(place, `it cannot be read (${cause.code})`, kind);
 	});
 	if (digest(bytes) !== file.sha256) throw damaged(place, 'its sha256 is not what the manifest states', kind);
-	return decodeSafetensors(bytes, place);
+	return bytes;
 }
 
 async function readWeightsManifest(place: string): Promise<WeightsManifest> {

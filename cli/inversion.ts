@@ -24,6 +24,11 @@ export interface Reconstructed {
 	/** Null where no weights are known; `lpipsBy` states network and version. */
 	lpips: number | null;
 	lpipsBy: string | null;
+	/** Null of small images. */
+	msssim: number | null;
+	/** Cosine similarity to the true face; null where no face network is known; `identityBy` states it. */
+	identity: number | null;
+	identityBy: string | null;
 	residual: number;
 	heldOut: number | null;
 	/** What selected the iterate, and why the search ended. */
@@ -118,6 +123,9 @@ export async function invertAtServer(
 			compositedSsim: more.compositedSsim ?? null,
 			lpips: more.lpips ?? null,
 			lpipsBy: more.lpipsBy ?? null,
+			msssim: more.msssim ?? null,
+			identity: more.identity ?? null,
+			identityBy: more.identityBy ?? null,
 			residual,
 			heldOut: more.heldOut ?? null,
 			selectedBy,
@@ -154,9 +162,11 @@ const number = (value: number | null, digits: number): string =>
 
 type Line = Omit<Reconstructed, 'png' | 'measurement' | 'spread'> & { file: string };
 
-/** A line an image; columns of holes and LPIPS only where there is one. */
+/** A line an image; columns of further measures only where there is one. */
 export function resultColumns(rows: readonly Line[]): Column<Line>[] {
 	const further: Column<Line>[] = [];
+	if (rows.some(({ msssim }) => msssim !== null))
+		further.push({ title: 'MS-SSIM', cell: ({ msssim }) => number(msssim, 3), align: 'right' });
 	if (rows.some(({ holePsnr }) => holePsnr !== null))
 		further.push(
 			{ title: 'hole PSNR', cell: ({ holePsnr }) => number(holePsnr, 2), align: 'right' },
@@ -164,6 +174,8 @@ export function resultColumns(rows: readonly Line[]): Column<Line>[] {
 		);
 	const by = rows.find(({ lpipsBy }) => lpipsBy !== null)?.lpipsBy;
 	if (by) further.push({ title: by, cell: ({ lpips }) => number(lpips, 3), align: 'right' });
+	const face = rows.find(({ identityBy }) => identityBy !== null)?.identityBy;
+	if (face) further.push({ title: face, cell: ({ identity }) => number(identity, 3), align: 'right' });
 	return [
 		{ title: 'image', cell: ({ name }) => name },
 		{ title: 'PSNR dB', cell: ({ psnr }) => number(psnr, 2), align: 'right' },

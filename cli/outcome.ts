@@ -1,5 +1,11 @@
 // The table at the end: what each arm reached with each solver on each problem, and whether RTIL helped.
-import { furtherMeasures, furtherNames, type Interval, type SummaryRow } from '../metrics/index.ts';
+import {
+	furtherMeasures,
+	furtherNames,
+	type Interval,
+	networkNotes,
+	type SummaryRow,
+} from '../metrics/index.ts';
 import { type Column, renderTable } from './table.ts';
 
 /** PSNR and SSIM with 95 % intervals, and paired differences against the reference arm. */
@@ -25,7 +31,7 @@ export function outcomeTable(summary: readonly SummaryRow[]): string {
 	return [renderTable(columns, sorted), ...furtherTable(sorted, reference), note].join('\n');
 }
 
-/** Means over holes, of composites and of LPIPS, for the rows that have them; nothing where none has. */
+/** Means over holes, of composites and of what networks say, for the rows that have them; nothing where none has. */
 function furtherTable(summary: readonly SummaryRow[], reference: string | undefined): string[] {
 	const shown = furtherMeasures.filter((measure) => summary.some((row) => row[measure]));
 	if (shown.length === 0) return [];
@@ -42,9 +48,7 @@ function furtherTable(summary: readonly SummaryRow[], reference: string | undefi
 		const cell = (row: SummaryRow): string => difference(row.difference?.[measure], digits, meanOnly);
 		columns.push({ title: 'Δ', cell, align: 'right' });
 	}
-	const networks = [...new Set(rows.flatMap(({ lpipsBy }) => lpipsBy ?? []))];
-	const of = networks.length > 0 ? [`LPIPS, less is better: ${networks.join('; ')}.`] : [];
-	return ['', renderTable(columns, rows), ...of];
+	return ['', renderTable(columns, rows), ...networkNotes(rows)];
 }
 
 function byCell({ problem, level, solver }: SummaryRow): string {

@@ -1,13 +1,14 @@
-// rtil weights: the weights of perceptual distances and of Inception that this user has; rtil weights add: takes in more.
+// rtil weights: the weights of perceptual distances, of Inception and of a face network that this user has; rtil weights
+// add: takes in more.
 import { type Command, Option } from 'commander';
-import type { WeightsManifest } from '../checkpoints/index.ts';
+import type { AddWeightsOptions, WeightsManifest } from '../checkpoints/index.ts';
 import { declare, jsonOption, print, printJson } from './frame.ts';
 import { renderTable } from './table.ts';
 
 export function weightsCommand(): Command {
 	return declare(
 		'weights',
-		'Lists the weights of perceptual distances (LPIPS) and of Inception (FID, KID) that are known to this user; add\ntakes in more.',
+		'Lists the weights of perceptual distances (LPIPS), of Inception (FID, KID) and of a face network (identity) that are\nknown to this user; add takes in more.',
 		['rtil weights', 'rtil weights add squeezenet1_1.pth squeeze.pth'],
 	)
 		.addOption(jsonOption())
@@ -19,36 +20,63 @@ export function weightsCommand(): Command {
 			print(
 				known.length > 0
 					? weightsTable(known)
-					: "No weights yet. Add torchvision's AlexNet, VGG16 or SqueezeNet 1.1 and LPIPS heads, or FID's Inception, with: rtil weights add FILE",
+					: "No weights yet. Add torchvision's AlexNet, VGG16 or SqueezeNet 1.1 and LPIPS heads, FID's Inception, or a face network, with: rtil weights add FILE",
 			);
 		});
 }
 
+type FaceInput = NonNullable<AddWeightsOptions['face']>;
+
 interface AddCommandOptions {
 	lpips?: '0.0' | '0.1';
+	faceRange?: FaceInput['range'];
+	faceChannels?: FaceInput['channels'];
+	faceCrop?: number;
 	json?: boolean;
 }
 
 function addCommand(): Command {
 	return declare(
 		'add',
-		"Takes in .pth files: torchvision's AlexNet, VGG16 or SqueezeNet 1.1, LPIPS heads, and FID's Inception\n(pt_inception-2015-12-05). Nothing in them is run.",
-		['rtil weights add alexnet-owt-7be5be79.pth', 'rtil weights add heads/alex.pth --lpips 0.0'],
+		"Takes in .pth and .safetensors files: torchvision's AlexNet, VGG16 or SqueezeNet 1.1, LPIPS heads, FID's Inception\n(pt_inception-2015-12-05) and face networks of insightface (iresnet); and .onnx files of other face networks. Nothing in\nthem is run.",
+		[
+			'rtil weights add alexnet-owt-7be5be79.pth',
+			'rtil weights add heads/alex.pth --lpips 0.0',
+			'rtil weights add w600k_r50.onnx --face-crop 0.75',
+		],
 	)
-		.argument('<file...>', 'files as torch.save writes them')
+		.argument('<file...>', 'files of weights')
 		.addOption(
 			new Option('--lpips <version>', 'version of heads that are not the published files').choices([
 				'0.1',
 				'0.0',
 			]),
 		)
+		.addOption(
+			new Option(
+				'--face-range <range>',
+				"what a face network's images are scaled to: [-1, 1] (signed), (v - 127.5) / 128, [0, 1], 0 to 255 (default: bytes\nwhere an ONNX file normalises inside, else signed)",
+			).choices(['signed', 'signed-128', 'unit', 'bytes']),
+		)
+		.addOption(new Option('--face-channels <order>', 'their order (default: rgb)').choices(['rgb', 'bgr']))
+		.addOption(
+			new Option('--face-crop <share>', 'side of the central part that it sees (default: 1)').argParser(
+				Number,
+			),
+		)
 		.addOption(jsonOption())
 		.action(async (files: string[], _: AddCommandOptions, command: Command) => {
 			const { addWeights } = await import('../checkpoints/index.ts');
 			// --json is also an option of the command above, which takes it first.
-			const { lpips, json } = command.optsWithGlobals<AddCommandOptions>();
+			const { lpips, json, ...own } = command.optsWithGlobals<AddCommandOptions>();
+			const face = {
+				...(own.faceRange ? { range: own.faceRange } : {}),
+				...(own.faceChannels ? { channels: own.faceChannels } : {}),
+				...(own.faceCrop === undefined ? {} : { crop: own.faceCrop }),
+			};
 			const added: WeightsManifest[] = [];
-			for (const file of files) added.push(await addWeights(file, lpips ? { version: lpips } : {}));
+			for (const file of files)
+				added.push(await addWeights(file, { face, ...(lpips ? { version: lpips } : {}) }));
 			if (json) return printJson(added);
 			print(weightsTable(added));
 		});

@@ -76,7 +76,7 @@ export async function evaluate(
 	const prior = await session.prior(job.checkpoint.dir);
 	requireSize(prior, dataset.resolution, dataset.resolution, dataset.channels);
 	// Damaged weights are refused before any work.
-	await session.lpips([1, dataset.resolution, dataset.resolution, dataset.channels]);
+	await session.judges([1, dataset.resolution, dataset.resolution, dataset.channels]);
 
 	const { indices } = job.images;
 	const parts = evenly(indices, job.batch ?? DEFAULT_BATCH);

@@ -210,7 +210,7 @@ export async function invert(
 	requireServed(solver, prior, asked.problem);
 	const { measurements, truth } = await takeIn(session, prior, asked, call.input, call.seed);
 	// Damaged weights are refused before any work.
-	if (truth) await session.lpips(truth.shape);
+	if (truth) await session.judges(truth.shape);
 	const previews: Promise<void>[] = [];
 	const result = await session.solve(prior, measurements, call.solver, {
 		seed: call.seed,
@@ -263,6 +263,9 @@ const qualityOf = (quality: Quality | undefined): Judgement => ({
 	compositedSsim: quality?.compositedSsim ?? null,
 	lpips: quality?.lpips ?? null,
 	lpipsBy: quality?.lpipsBy ?? null,
+	msssim: quality?.msssim ?? null,
+	identity: quality?.identity ?? null,
+	identityBy: quality?.identityBy ?? null,
 });
 
 function sizeOf({ shape }: HostTensor): { height: number; width: number; channels: number } {

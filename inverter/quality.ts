@@ -1,11 +1,13 @@
 // How good reconstructions are, once they are compared with the truth: the measures of a row of results.
 import type { HostTensor } from '../engine/index.ts';
-import { holeQuality, psnr, ssim } from '../metrics/index.ts';
+import { holeQuality, msssim, psnr, ssim } from '../metrics/index.ts';
 import { holesOf, type Measurements } from './problems/index.ts';
 import type { InversionSession } from './session.ts';
 
 /** Side of SSIM's window (Wang et al. 2004), in pixels. */
 const LEAST_FOR_SSIM = 11;
+/** The same at the coarsest of MS-SSIM's five scales. */
+const LEAST_FOR_MSSSIM = 161;
 
 /** Of one image; a PSNR may be infinite. */
 export interface Quality {
@@ -21,6 +23,11 @@ export interface Quality {
 	lpips?: number;
 	/** Network and version: values of another are not comparable. */
 	lpipsBy?: string;
+	/** Only of images that five scales fit. */
+	msssim?: number;
+	/** Only where a face network is known: cosine similarity of the embeddings, in [−1, 1]; more is better. */
+	identity?: number;
+	identityBy?: string;
 }
 
 /** Judges reconstructions [N, H, W, C], clipped to what a picture file would hold; each image alone. */
@@ -36,13 +43,17 @@ export async function judge(
 	const similarity = Math.min(height, width) >= LEAST_FOR_SSIM ? ssim(truth, shown) : null;
 	const hole = holesOf(measurements);
 	const holes = hole && holeQuality(truth, shown, measurements.y, hole);
-	const perceptual = await session.lpips(truth.shape);
-	const distances = perceptual?.measure(truth, shown);
+	const scales = Math.min(height, width) >= LEAST_FOR_MSSSIM ? msssim(truth, shown) : null;
+	const { lpips, identity } = await session.judges(truth.shape);
+	const distances = lpips?.measure(truth, shown);
+	const similarities = identity?.measure(truth, shown);
 	return Array.from(decibels, (value, i) => ({
 		psnr: value,
 		ssim: similarity?.[i] ?? null,
 		...holes?.[i],
-		...(perceptual ? { lpips: distances![i]!, lpipsBy: perceptual.label } : {}),
+		...(scales ? { msssim: scales[i]! } : {}),
+		...(lpips ? { lpips: distances![i]!, lpipsBy: lpips.label } : {}),
+		...(identity ? { identity: similarities![i]!, identityBy: identity.label } : {}),
 	}));
 }
 

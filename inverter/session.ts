@@ -1,9 +1,9 @@
 // What a worker keeps between calls: the engine, the priors used last, captured programs.
 import { z } from 'zod';
-import { loadPerceptual } from '../checkpoints/index.ts';
+import { loadFace, loadPerceptual } from '../checkpoints/index.ts';
 import type { Engine, HostTensor } from '../engine/index.ts';
 import { RtilError } from '../errors/index.ts';
-import { type LpipsMetric, openLpips } from '../metrics/index.ts';
+import { type IdentityMetric, type LpipsMetric, openIdentity, openLpips } from '../metrics/index.ts';
 import type { LpipsWeights, PerceptualNetwork } from '../models/index.ts';
 import { loadPrior } from './checkpoint.ts';
 import { type AnyPrior, imageSize } from './prior.ts';
@@ -36,12 +36,20 @@ export interface SessionContext extends Omit<SolveContext, 'engine' | 'programs'
 	resume?: z.output<typeof resumeSchema>;
 }
 
+/** What judges by a network. */
+export interface Judges {
+	/** AlexNet's, else VGG's, else SqueezeNet's, of those that take images of the size. */
+	lpips: LpipsMetric | null;
+	identity: IdentityMetric | null;
+}
+
 export class InversionSession {
 	readonly engine: Engine;
 	readonly operators: OperatorPrograms;
 	readonly #programs = new ProgramCache(PROGRAMS);
 	readonly #lpips = new Map<PerceptualNetwork, LpipsWeights>();
 	readonly #judges = new Map<PerceptualNetwork, LpipsMetric>();
+	#identity: IdentityMetric | undefined;
 	readonly #priors = new Map<string, AnyPrior>();
 
 	constructor(engine: Engine) {
@@ -92,13 +100,18 @@ export class InversionSession {
 	}
 
 	/**
-	 * An LPIPS to judge colour images [N, H, W, 3] with: AlexNet's, else VGG's, else SqueezeNet's, by what weights are
-	 * known and what size the network takes; null where there is none.
+	 * The networks to judge images [N, H, W, C] with, by what weights are known; null where there is none, and for grey
+	 * images.
 	 *
 	 * @throws CORRUPT for weights that are damaged.
 	 */
-	async lpips([, height, width, channels]: readonly number[]): Promise<LpipsMetric | null> {
-		if (channels !== 3) return null;
+	async judges(shape: readonly number[]): Promise<Judges> {
+		if (shape[3] !== 3) return { lpips: null, identity: null };
+		this.#identity ??= (await ifKnown(async () => openIdentity(this.engine, await loadFace()))) ?? undefined;
+		return { lpips: await this.#lpipsFor(shape), identity: this.#identity ?? null };
+	}
+
+	async #lpipsFor([, height, width]: readonly number[]): Promise<LpipsMetric | null> {
 		for (const network of JUDGES) {
 			const judge = this.#judges.get(network) ?? (await this.#open(network));
 			if (judge && Math.min(height!, width!) >= judge.smallest) return judge;
@@ -107,14 +120,9 @@ export class InversionSession {
 	}
 
 	async #open(network: PerceptualNetwork): Promise<LpipsMetric | null> {
-		try {
-			const judge = await openLpips(this.engine, await this.#weights(network));
-			this.#judges.set(network, judge);
-			return judge;
-		} catch (error) {
-			if (error instanceof RtilError && error.code === 'NOT_FOUND') return null;
-			throw error;
-		}
+		const judge = await ifKnown(async () => openLpips(this.engine, await this.#weights(network)));
+		if (judge) this.#judges.set(network, judge);
+		return judge;
 	}
 
 	async #weights(network: PerceptualNetwork): Promise<LpipsWeights> {
@@ -130,6 +138,18 @@ export class InversionSession {
 		this.#lpips.clear();
 		for (const judge of this.#judges.values()) judge.dispose();
 		this.#judges.clear();
+		this.#identity?.dispose();
+		this.#identity = undefined;
+	}
+}
+
+/** What is opened, or null where its weights are not known. */
+async function ifKnown<T>(open: () => Promise<T>): Promise<T | null> {
+	try {
+		return await open();
+	} catch (error) {
+		if (error instanceof RtilError && error.code === 'NOT_FOUND') return null;
+		throw error;
 	}
 }
 

@@ -84,6 +84,9 @@ export interface WireReconstruction {
 	compositedSsim?: number;
 	lpips?: number;
 	lpipsBy?: string;
+	msssim?: number;
+	identity?: number;
+	identityBy?: string;
 	perceptual?: string;
 	measurement: Uint8Array;
 	spread: Uint8Array;

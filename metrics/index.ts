@@ -1,11 +1,13 @@
 // metrics: images or sets of features in, numbers out; and the statistics over them. Pure TypeScript in float64 on host
 // arrays. Images come in as the project holds them, [-1, 1] in NHWC, and are taken to [0, 1] (data range 1) at this
-// border. Imports errors; lpips.ts and inception.ts alone need an engine, and load models/ when they are asked for. Start
+// border. Imports errors; lpips.ts, identity.ts and inception.ts alone need an engine, and load models/ when they are asked for. Start
 // with pairs.ts (PSNR), then statistics.ts and summary.ts.
 export type { Features, PermutationSource } from './features.ts';
 export { drawSubsets, featureStatistics, fid, kid, kidBiased, kidOfSubsets } from './features.ts';
 export type { HoleQuality } from './holes.ts';
 export { composite, holeQuality } from './holes.ts';
+export type { IdentityMetric } from './identity.ts';
+export { openIdentity } from './identity.ts';
 export type { Images } from './images.ts';
 export type { InceptionMetric } from './inception.ts';
 export { openInception } from './inception.ts';
@@ -33,6 +35,7 @@ export {
 	furtherNames,
 	imageDifferences,
 	measures,
+	networkNotes,
 	referenceArm,
 	summarise,
 	verdict,

@@ -32,25 +32,53 @@ export interface ResultRow {
 	/** Over the image with the measured pixels put back. */
 	compositedPsnr?: number | null;
 	compositedSsim?: number | null;
+	/** Absent where an image is too small. */
+	msssim?: number | null;
 	/** Absent where no weights were known; `lpipsBy` states network and version. */
 	lpips?: number | null;
 	lpipsBy?: string;
+	/** Cosine similarity to the true face; absent where no face network was known; `identityBy` states it. */
+	identity?: number | null;
+	identityBy?: string;
 }
 
 /** The columns of a row that are measured. */
 export const measures = ['psnr', 'ssim', 'residual', 'seconds'] as const;
 /** Those that only some rows have. */
-export const furtherMeasures = ['holePsnr', 'holeSsim', 'compositedPsnr', 'compositedSsim', 'lpips'] as const;
+export const furtherMeasures = [
+	'msssim',
+	'holePsnr',
+	'holeSsim',
+	'compositedPsnr',
+	'compositedSsim',
+	'lpips',
+	'identity',
+] as const;
 export type FurtherMeasure = (typeof furtherMeasures)[number];
+
+/** Those that a network makes, and the field that states it: values of different networks have no mean. */
+const stated = { lpips: 'lpipsBy', identity: 'identityBy' } as const;
+type Stated = keyof typeof stated;
 
 /** How tables show them. */
 export const furtherNames: Readonly<Record<FurtherMeasure, { title: string; digits: number }>> = {
+	msssim: { title: 'MS-SSIM', digits: 3 },
 	holePsnr: { title: 'hole PSNR dB', digits: 2 },
 	holeSsim: { title: 'hole SSIM', digits: 3 },
 	compositedPsnr: { title: 'composite PSNR dB', digits: 2 },
 	compositedSsim: { title: 'composite SSIM', digits: 3 },
 	lpips: { title: 'LPIPS', digits: 3 },
+	identity: { title: 'identity', digits: 3 },
 };
+
+/** Which networks are behind the measures of a table, and which way is better: a sentence a measure. */
+export function networkNotes(summary: readonly SummaryRow[]): string[] {
+	const notes = { lpips: 'LPIPS, less is better', identity: 'Identity, more is better' };
+	return (Object.keys(stated) as Stated[]).flatMap((measure) => {
+		const networks = new Set(summary.flatMap((row) => row[stated[measure]] ?? []));
+		return networks.size > 0 ? [`${notes[measure]}: ${[...networks].join('; ')}.`] : [];
+	});
+}
 
 export type Measure = (typeof measures)[number] | FurtherMeasure;
 
@@ -67,8 +95,9 @@ export interface SummaryRow extends Partial<Record<FurtherMeasure, Interval>> {
 	ssim: Interval | null;
 	residual: Interval | null;
 	seconds: Interval | null;
-	/** Network and version behind `lpips`, which is left out where rows name several. */
+	/** Networks behind `lpips` and `identity`, which are left out where rows name several. */
 	lpipsBy?: string;
+	identityBy?: string;
 	/** This arm less the reference on the same (image, seed); `null` for the reference itself or without pairs. */
 	difference: SummaryDifference | null;
 }
@@ -94,7 +123,6 @@ export function summarise(rows: readonly ResultRow[], options: SummaryOptions = 
 	const groups = groupBy(rows, groupKey);
 	return [...groups.values()].map((group) => {
 		const { arm, solver, problem, level } = group[0] as ResultRow;
-		const lpipsBy = lpipsOf(group);
 		const others =
 			arm === reference ? [] : (groups.get(groupKey({ ...group[0], arm: reference } as ResultRow)) ?? []);
 		const values = (measure: Measure) => {
@@ -113,7 +141,7 @@ export function summarise(rows: readonly ResultRow[], options: SummaryOptions = 
 			residual: values('residual'),
 			seconds: values('seconds'),
 			...further(group, values),
-			...(lpipsBy ? { lpipsBy } : {}),
+			...networksOf(group),
 			difference: others.length > 0 ? differences(group, others, reference, options) : null,
 		};
 	});
@@ -178,7 +206,7 @@ function differences(
 		residual: compare('residual'),
 		seconds: compare('seconds'),
 		...further(group, (measure) =>
-			measure === 'lpips' && lpipsOf(group) !== lpipsOf(others) ? null : compare(measure),
+			isStated(measure) && networkOf(group, measure) !== networkOf(others, measure) ? null : compare(measure),
 		),
 	};
 }
@@ -190,17 +218,29 @@ function further<T>(
 ): Partial<Record<FurtherMeasure, T>> {
 	const found: Partial<Record<FurtherMeasure, T>> = {};
 	for (const measure of furtherMeasures) {
-		if (measure === 'lpips' && lpipsOf(group) === undefined) continue;
+		if (isStated(measure) && networkOf(group, measure) === undefined) continue;
 		const value = of(measure);
 		if (value !== null) found[measure] = value;
 	}
 	return found;
 }
 
-/** Network and version of the LPIPS of a group; undefined without one, and for several, which have no mean. */
-function lpipsOf(group: readonly ResultRow[]): string | undefined {
-	const [by, another] = new Set(group.flatMap((row) => (isNumber(row.lpips) ? (row.lpipsBy ?? []) : [])));
+const isStated = (measure: Measure): measure is Stated => Object.hasOwn(stated, measure);
+
+/** The network behind a measure of a group; undefined without one, and for several, which have no mean. */
+function networkOf(group: readonly ResultRow[], measure: Stated): string | undefined {
+	const [by, another] = new Set(
+		group.flatMap((row) => (isNumber(row[measure]) ? (row[stated[measure]] ?? []) : [])),
+	);
 	return another === undefined ? by : undefined;
+}
+
+function networksOf(group: readonly ResultRow[]): Pick<SummaryRow, (typeof stated)[Stated]> {
+	const entries = (Object.keys(stated) as Stated[]).flatMap((measure) => {
+		const by = networkOf(group, measure);
+		return by === undefined ? [] : [[stated[measure], by]];
+	});
+	return Object.fromEntries(entries);
 }
 
 /** Mean over the seeds of each image. */

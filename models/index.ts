@@ -15,6 +15,14 @@ export {
 } from './architecture.ts';
 export type * from './contract.ts';
 export {
+	type FaceInput,
+	type FaceNetwork,
+	type FaceRange,
+	type FaceWeights,
+	faceImages,
+	faceRanges,
+} from './face.ts';
+export {
 	bitsPerDimension,
 	dequantised,
 	type Glow,
@@ -25,6 +33,7 @@ export {
 	luParameters,
 } from './glow.ts';
 export { INCEPTION_FEATURES, type Inception, type InceptionConfig, inception } from './inception.ts';
+export { type IresnetConfig, iresnet, iresnetName } from './iresnet.ts';
 export {
 	deviation,
 	everyLayer,
@@ -46,6 +55,13 @@ export {
 	lpipsVersions,
 } from './lpips.ts';
 export { mixCodes, mixtureCut, mixtureState } from './mixture.ts';
+export {
+	type OnnxAttribute,
+	type OnnxGraph,
+	type OnnxNetwork,
+	type OnnxNode,
+	onnxNetwork,
+} from './onnx.ts';
 export {
 	type PerceptualBackbone,
 	type PerceptualNetwork,

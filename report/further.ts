@@ -1,5 +1,11 @@
-// The measures that only some problems have: of holes and composites, and LPIPS where its weights were known.
-import { type FurtherMeasure, furtherMeasures, furtherNames, verdict } from '../metrics/index.ts';
+// The measures that only some problems have: of holes and composites, and of networks whose weights were known.
+import {
+	type FurtherMeasure,
+	furtherMeasures,
+	furtherNames,
+	networkNotes,
+	verdict,
+} from '../metrics/index.ts';
 import type { Cell, Comparison } from './comparison.ts';
 import { type Html, html } from './html.ts';
 import { plusMinus, problemName, solverName, withBounds } from './wording.ts';
@@ -9,7 +15,6 @@ export function furtherTable({ cells, reference }: Comparison): Html | null {
 	const shown = furtherMeasures.filter((measure) => cells.some((cell) => cell[measure]));
 	if (shown.length === 0) return null;
 	const having = cells.filter((cell) => shown.some((measure) => cell[measure]));
-	const networks = [...new Set(having.flatMap(({ lpipsBy }) => lpipsBy ?? []))];
 	const pair = (cell: Cell, measure: FurtherMeasure): Html => {
 		const { digits } = furtherNames[measure];
 		const difference = cell.difference?.[measure] ?? null;
@@ -20,8 +25,8 @@ export function furtherTable({ cells, reference }: Comparison): Html | null {
 				: html`<td class="${clear && 'clear'}">${withBounds(difference, digits)}</td>`
 		}`;
 	};
-	return html`<h3>Holes and perceptual distance</h3>
-	<div class="scroll" role="region" aria-label="Holes and perceptual distance" tabindex="0"><table id="further-table">
+	return html`<h3>Holes and perceptual measures</h3>
+	<div class="scroll" role="region" aria-label="Holes and perceptual measures" tabindex="0"><table id="further-table">
 	<caption><span>Means and paired differences, with 95 % confidence intervals</span></caption>
 	<thead><tr>${['Problem', 'Solver', 'Arm'].map((name) => html`<th scope="col" class="text">${name}</th>`)}${shown.map(
 		(measure) => html`<th scope="col">${furtherNames[measure].title}</th><th scope="col">Difference</th>`,
@@ -34,7 +39,5 @@ export function furtherTable({ cells, reference }: Comparison): Html | null {
 		${shown.map((measure) => pair(cell, measure))}</tr>`,
 	)}</tbody></table></div>
 	<p class="note">Hole: over the pixels that were not measured; SSIM over the windows centred there. Composite: the whole
-	image with the measured pixels put back.${
-		networks.length > 0 && html` LPIPS is a distance, less is better: ${networks.join('; ')}.`
-	}</p>`;
+	image with the measured pixels put back. ${networkNotes(having).join(' ')}</p>`;
 }

@@ -41,9 +41,14 @@ export const rowSchema = z.strictObject({
 	/** With the measured pixels put back. */
 	compositedPsnr: finiteOrNull.optional(),
 	compositedSsim: finiteOrNull.optional(),
+	/** Absent where an image is too small. */
+	msssim: finiteOrNull.optional(),
 	/** Absent where no weights were known; `lpipsBy` states network and version. */
 	lpips: finiteOrNull.optional(),
 	lpipsBy: z.string().optional(),
+	/** Cosine similarity to the true face; absent where no face network was known; `identityBy` states it. */
+	identity: finiteOrNull.optional(),
+	identityBy: z.string().optional(),
 }) satisfies z.ZodType<ResultRow>;
 
 /** What one arm spent and made. */

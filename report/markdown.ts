@@ -4,6 +4,7 @@ import {
 	furtherNames,
 	type Interval,
 	type Measure,
+	networkNotes,
 	type SummaryRow,
 	verdict,
 } from '../metrics/index.ts';
@@ -34,7 +35,7 @@ const further: readonly Shown[] = furtherMeasures.map((measure) => ({
 	compared: true,
 }));
 
-/** Tables of a summary; a problem with holes or LPIPS has a second one of these. */
+/** Tables of a summary; a problem with further measures has a second one of these. */
 export function comparisonMarkdown(summary: readonly SummaryRow[], options: MarkdownOptions): string {
 	const { reference, heading = 3 } = options;
 	const arms = [...new Set([reference, ...summary.map(({ arm }) => arm)])];
@@ -42,13 +43,12 @@ export function comparisonMarkdown(summary: readonly SummaryRow[], options: Mark
 	const sections = problems.map((title) => {
 		const rows = summary.filter((row) => titleOf(row) === title);
 		const present = further.filter(({ measure }) => rows.some((row) => row[measure]));
-		const networks = [...new Set(rows.flatMap(({ lpipsBy }) => lpipsBy ?? []))];
 		return [
 			`${'#'.repeat(heading)} ${title}`,
 			'',
 			...tableOf(rows, arms, usual),
 			...(present.length > 0 ? ['', ...tableOf(rows, arms, present)] : []),
-			...(networks.length > 0 ? ['', `LPIPS, less is better: ${networks.join('; ')}.`] : []),
+			...networkNotes(rows).flatMap((note) => ['', note]),
 		].join('\n');
 	});
 	return `${sections.join('\n\n')}\n`;

@@ -3,7 +3,7 @@
 import type { HostTensors } from '../../engine/contract.ts';
 import { RtilError } from '../../errors/index.ts';
 import { permute } from './layout.ts';
-import type { TorchTensor } from './tensor.ts';
+import type { StoredTensor } from './tensor.ts';
 
 /** Added to variances, as in the network there. */
 const EPSILON = 0.001;
@@ -18,7 +18,7 @@ const CLASSES = 1008;
  * @throws MISMATCH for another version of it or an entry of another shape, CORRUPT for numbers that cannot be weights.
  */
 export function recogniseInception(
-	state: ReadonlyMap<string, TorchTensor>,
+	state: ReadonlyMap<string, StoredTensor>,
 	shapes: Readonly<Record<string, readonly number[]>>,
 ): HostTensors | undefined {
 	if (!state.has('Mixed_7c.branch_pool.conv.weight')) return undefined;

@@ -56,7 +56,14 @@ export class TorchStorage {
 const MAX_EXPANDED = 2 ** 24;
 const MAX_RANK = 64;
 
-export class TorchTensor {
+/** What the layouts of published weights need of a tensor of a file. */
+export interface StoredTensor {
+	readonly shape: readonly number[];
+	/** As float32, in row-major order. */
+	toHost(): HostTensor;
+}
+
+export class TorchTensor implements StoredTensor {
 	readonly storage: TorchStorage;
 	/** In elements. */
 	readonly offset: number;

@@ -4,7 +4,7 @@
 import type { HostTensors } from '../../engine/contract.ts';
 import { RtilError } from '../../errors/index.ts';
 import { filterLayout, fromLayout, type TorchLayout } from './layout.ts';
-import type { TorchTensor } from './tensor.ts';
+import type { StoredTensor } from './tensor.ts';
 
 type Shapes = Readonly<Record<string, readonly number[]>>;
 
@@ -26,7 +26,7 @@ export interface Recognised<Network extends string> {
  * @throws MISMATCH when the names fit and a shape does not, CORRUPT for numbers that cannot be weights.
  */
 export function recogniseWeights<Network extends string>(
-	state: ReadonlyMap<string, TorchTensor>,
+	state: ReadonlyMap<string, StoredTensor>,
 	networks: Readonly<Record<Network, Shapes>>,
 ): Recognised<Network> | undefined {
 	const stored = [...state.keys()].filter((name) => name.startsWith('features.') || head.test(name));
@@ -62,14 +62,14 @@ function layoutOf(name: string, shape: readonly number[]): TorchLayout {
 }
 
 /** How many entries have another shape. */
-function misshapen(state: ReadonlyMap<string, TorchTensor>, shapes: Shapes): number {
+function misshapen(state: ReadonlyMap<string, StoredTensor>, shapes: Shapes): number {
 	return Object.entries(shapes).filter(
 		([name, shape]) => `${state.get(torchName(name))!.shape}` !== `${layoutOf(name, shape).stored}`,
 	).length;
 }
 
 function convert(
-	state: ReadonlyMap<string, TorchTensor>,
+	state: ReadonlyMap<string, StoredTensor>,
 	shapes: Shapes,
 	part: 'backbone' | 'heads',
 ): HostTensors {
