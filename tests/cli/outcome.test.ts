@@ -27,5 +27,9 @@ test('holes and LPIPS have a table of their own, only where they were measured',
 	t.regex(table, /hole PSNR dB +Δ +LPIPS +Δ/);
 	t.regex(table, /inpainting 0\.5 +ilo +rtil +13\.50 +\+1\.00 \* +0\.250/);
 	t.regex(table, /less is better: LPIPS \(VGG16, v0\.1\)/);
-	t.notRegex(table, /composite/);
+	t.notRegex(table, /composite|identity/);
+	t.regex(
+		outcomeTable(summarise(rows({ identity: 0.5, identityBy: 'identity (tiny)' }))),
+		/more is better: identity \(tiny\)/,
+	);
 });

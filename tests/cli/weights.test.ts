@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
 import { temporaryFolder } from '../bus/server.ts';
+import { faceOnnx, faceState } from '../checkpoints/face-files.ts';
 import { drawnWeights, writePublished } from '../checkpoints/weights-files.ts';
 import { runRtil } from './rtil.ts';
 
@@ -25,6 +26,25 @@ test('rtil weights add takes files in, rtil weights lists them', async (t) => {
 		JSON.parse(listed.out).map(({ kind }: { kind: string }) => kind),
 		['squeeze-backbone', 'squeeze-heads-0.0', 'squeeze-heads-0.1'],
 	);
+});
+
+test('a face network is taken in with what it expects, and what is not supported is one line', async (t) => {
+	const dir = await temporaryFolder(t);
+	const env = { RTIL_CACHE: path.join(dir, 'cache') };
+	const file = path.join(dir, 'tiny.onnx');
+	await writeFile(file, faceOnnx(faceState()));
+	const options = ['--face-range', 'unit', '--face-channels', 'bgr', '--face-crop', '0.75', '--json'];
+	const added = await runRtil(t, ['weights', 'add', file, ...options], env);
+	t.is(added.code, 0, added.err);
+	t.like(JSON.parse(added.out)[0], { face: { input: { range: 'unit', channels: 'bgr', crop: 0.75 } } });
+	t.regex((await runRtil(t, ['weights'], env)).out, /face +backbone +– +tiny\.onnx/);
+
+	const bytes = faceOnnx(faceState());
+	bytes[bytes.indexOf('PRelu')] = 'Q'.charCodeAt(0);
+	await writeFile(file, bytes);
+	const { code, err } = await runRtil(t, ['weights', 'add', file], env);
+	t.is(code, 2);
+	t.regex(err, /^rtil: The ONNX operator QRelu \(node QRelu_2\) is not supported.*\n$/);
 });
 
 test('a file that is not there is one line', async (t) => {

@@ -1,8 +1,11 @@
-// What reconstructions are judged by: holes where a problem has them, LPIPS where its weights are known.
+// What reconstructions are judged by: holes where a problem has them, LPIPS and identity where weights are known, MS-SSIM
+// where its scales fit.
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
-import { addWeights } from '../../checkpoints/index.ts';
+import { addWeights, encodeTorch } from '../../checkpoints/index.ts';
 import { InversionSession, invert } from '../../inverter/index.ts';
+import { faceState } from '../checkpoints/face-files.ts';
 import { drawnWeights, writePublished } from '../checkpoints/weights-files.ts';
 import { picture, temporaryFolder } from './node-fixture.ts';
 import { engine } from './solving.ts';
@@ -72,4 +75,39 @@ test.serial('LPIPS judges where weights are known and fit the image, with networ
 	t.true(Math.abs(alone!.lpips! / both[1]!.lpips! - 1) < 1e-3);
 	const small = { name: 'small', file: new Uint8Array(await picture(1, 16)) };
 	t.like((await judged(session, problem, [small]))[0], { lpips: null, lpipsBy: null });
+});
+
+test.serial('identity judges colour images where a face network is known, and says which', async (t) => {
+	const dir = await temporaryFolder(t);
+	process.env.RTIL_CACHE = dir;
+	const file = path.join(dir, 'tiny.pth');
+	await writeFile(file, encodeTorch(faceState()));
+	await addWeights(file, { dir: path.join(dir, 'weights') });
+	const session = new InversionSession(engine);
+	t.teardown(() => session.dispose());
+	const solved = await judged(session, { kind: 'inpainting', mask: 'random', ratio: 0.5 });
+	for (const { identity, identityBy, lpips } of solved) {
+		t.regex(identityBy!, /^identity \(iresnet 1-2-1-1 of tiny\.pth, [0-9a-f]{12}\)$/);
+		t.true(identity! > -1 && identity! < 1);
+		t.is(lpips, null);
+	}
+	// What is measured wholly is found, and is the same person.
+	const [same] = await judged(session, { kind: 'inpainting', mask: 'random', ratio: 1 });
+	t.true(same!.identity! > 0.99, `${same!.identity}`);
+});
+
+test.serial('MS-SSIM judges images whose sides are above 160', async (t) => {
+	process.env.RTIL_CACHE = await temporaryFolder(t);
+	const session = new InversionSession(engine);
+	t.teardown(() => session.dispose());
+	const problem = { kind: 'inpainting', mask: 'random', ratio: 0.5 };
+	for (const [side, there] of [
+		[160, false],
+		[161, true],
+	] as const) {
+		const large = { name: 'large', file: new Uint8Array(await picture(1, side)) };
+		const [image] = await judged(session, problem, [large]);
+		t.is(image!.msssim !== null, there);
+		if (there) t.true(image!.msssim! > 0 && image!.msssim! < 1);
+	}
 });

@@ -1,6 +1,6 @@
 // What rows become in the table.
 import test from 'ava';
-import { type ResultRow, referenceArm, summarise, verdict } from '../../metrics/index.ts';
+import { networkNotes, type ResultRow, referenceArm, summarise, verdict } from '../../metrics/index.ts';
 
 function row(arm: string, image: string, psnr: number | null, more: Partial<ResultRow> = {}): ResultRow {
 	return {
@@ -104,4 +104,21 @@ test('measures that only some rows have are summarised where they are, and compa
 	t.like(other, { lpipsBy: 'B', holePsnr: undefined });
 	t.false('lpips' in other!.difference!);
 	t.false('lpips' in mixed! || 'lpipsBy' in mixed!);
+});
+
+test('identities of different networks are neither averaged nor subtracted, and notes name the networks', (t) => {
+	const rows = [0, 1].flatMap((i) => [
+		row('vanilla', `${i}`, 20, { identity: 0.5, identityBy: 'F' }),
+		row('rtil', `${i}`, 20, { identity: 0.75, identityBy: 'F', lpips: 0.1, lpipsBy: 'A' }),
+		row('other', `${i}`, 20, { identity: 0.1, identityBy: 'G' }),
+		row('mixed', `${i}`, 20, { identity: 0.1, identityBy: i === 0 ? 'F' : 'G' }),
+	]);
+	const summary = summarise(rows);
+	const [, rtil, other, mixed] = summary;
+	t.like(rtil, { identityBy: 'F', identity: { mean: 0.75 }, difference: { identity: { mean: 0.25 } } });
+	t.like(other, { identityBy: 'G', identity: { mean: 0.1 } });
+	t.false('identity' in other!.difference!);
+	t.false('identity' in mixed! || 'identityBy' in mixed!);
+	t.deepEqual(networkNotes(summary), ['LPIPS, less is better: A.', 'Identity, more is better: F; G.']);
+	t.deepEqual(networkNotes(summarise([row('vanilla', 'a', 20)])), []);
 });
