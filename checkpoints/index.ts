@@ -57,6 +57,7 @@ export {
 	loadFace,
 	loadInception,
 	loadPerceptual,
+	loadPristine,
 	type WeightsManifest,
 	type WeightsOptions,
 	weightsFolder,

@@ -17,6 +17,8 @@ import type {
 } from '../models/index.ts';
 import { faceFrom, faceManifest, faceOfOnnx, faceOfState } from './faces.ts';
 import { fileName } from './manifest.ts';
+import { readNpz } from './npz.ts';
+import { recognisePristine } from './pristine.ts';
 import { recogniseInception } from './pytorch/inception.ts';
 import { readTorch, tensorsByPath } from './pytorch/reader.ts';
 import type { StoredTensor } from './pytorch/tensor.ts';
@@ -29,9 +31,9 @@ const weightsManifest = z.strictObject({
 	format: z.literal(1),
 	/** Name of the part, and of its manifest. */
 	kind: z.string().regex(/^[a-z0-9.-]+$/u),
-	network: z.enum(['alex', 'vgg', 'squeeze', 'inception', 'face']),
-	part: z.enum(['backbone', 'heads']),
-	/** Of the heads: as published; null for a backbone. */
+	network: z.enum(['alex', 'vgg', 'squeeze', 'inception', 'face', 'niqe']),
+	part: z.enum(['backbone', 'heads', 'statistics']),
+	/** Of the heads: as published; null for another part. */
 	version: z.enum(['0.0', '0.1']).nullable(),
 	/** How the version is known: the file is a published one, a person said so, or neither. */
 	versionBy: z.enum(['digest', 'stated', 'assumed']).nullable(),
@@ -57,7 +59,7 @@ const publishedHeads: Readonly<Record<string, LpipsVersion>> = {
 };
 
 const accepted =
-	"a state dictionary of torchvision (AlexNet, VGG16, SqueezeNet 1.1), LPIPS heads, FID's Inception or a face network (iresnet)";
+	"a state dictionary of torchvision (AlexNet, VGG16, SqueezeNet 1.1), LPIPS heads, FID's Inception or a face network (iresnet), or NIQE's statistics";
 
 export interface WeightsOptions {
 	/** Folder of the weights; default: `weightsFolder()`. */
@@ -78,8 +80,8 @@ export function weightsFolder(env: NodeJS.ProcessEnv = process.env): string {
 }
 
 /**
- * Takes a `.pth`, `.safetensors` or `.onnx` file into the folder, known by its names and shapes; one of the same kind is
- * replaced. An ONNX file is a face network.
+ * Takes a `.pth`, `.safetensors`, `.npz` or `.onnx` file into the folder, known by its names and shapes; one of the same
+ * kind is replaced. An ONNX file is a face network.
  *
  * @throws NOT_FOUND; CORRUPT for a damaged or hostile file; INVALID_INPUT for one that is none of those accepted;
  * MISMATCH for one that is nearly, and for an ONNX graph with parts that are not supported.
@@ -100,7 +102,7 @@ export async function addWeights(
 		throw expected(`version ${published}, which this published file is,`, `the heads in ${file}`, version);
 	}
 	const versions =
-		part === 'backbone'
+		part !== 'heads'
 			? { version: null, versionBy: null }
 			: published
 				? { version: published, versionBy: 'digest' as const }
@@ -122,8 +124,8 @@ export async function addWeights(
 	await writeWhole(path.join(dir, manifest.file.name), content);
 	await writeWhole(path.join(dir, `${kind}.json`), `${JSON.stringify(manifest, null, '\t')}\n`);
 	for (const name of await readdir(dir)) {
-		const kept = name === manifest.file.name;
-		const old = name.startsWith(`${kind}.`) && /\.(safetensors|onnx)$/u.test(name) && !kept;
+		const current = name === manifest.file.name;
+		const old = name.startsWith(`${kind}.`) && /\.(safetensors|onnx)$/u.test(name) && !current;
 		if (old) await rm(path.join(dir, name), { force: true });
 	}
 	return manifest;
@@ -142,6 +144,8 @@ async function recognise(bytes: Buffer, file: string, input: Partial<FaceInput>)
 	const state = await readState(bytes, file, format);
 	const iresnet = await faceOfState(state, input);
 	if (iresnet) return { ...face, ...iresnet };
+	const pristine = recognisePristine(state);
+	if (pristine) return { network: 'niqe', part: 'statistics', ...kept(pristine) };
 	const { inception, lpips, perceptualNetworks } = await import('../models/index.ts');
 	const shapes = Object.fromEntries(
 		perceptualNetworks.map((network) => [network, lpips({ network }).shapes]),
@@ -152,13 +156,22 @@ async function recognise(bytes: Buffer, file: string, input: Partial<FaceInput>)
 		: recogniseWeights(state, shapes);
 	if (!found) throw expected(accepted, file, describe([...state.keys()]));
 	const { network, part, tensors } = found;
-	return { network, part, content: encodeSafetensors(tensors), extension: 'safetensors' };
+	return { network, part, ...kept(tensors) };
 }
 
+const kept = (tensors: HostTensors): Pick<Found, 'content' | 'extension'> => ({
+	content: encodeSafetensors(tensors),
+	extension: 'safetensors',
+});
+
+/** Formats of named tensors. */
+type Format = 'torch' | 'safetensors' | 'npz';
+
 /** By the name where it says so, else by how the bytes begin. */
-function formatOf(bytes: Buffer, file: string): 'torch' | 'safetensors' | 'onnx' {
+function formatOf(bytes: Buffer, file: string): Format | 'onnx' {
 	if (file.endsWith('.onnx')) return 'onnx';
 	if (file.endsWith('.safetensors')) return 'safetensors';
+	if (file.endsWith('.npz')) return 'npz';
 	// A header's length in 8 bytes, then JSON; the version of the IR, the first field of a protobuf message.
 	if (bytes.length > 8 && bytes[8] === 0x7b && bytes.readBigUInt64LE(0) < bytes.length) return 'safetensors';
 	return bytes[0] === 0x08 ? 'onnx' : 'torch';
@@ -167,11 +180,13 @@ function formatOf(bytes: Buffer, file: string): 'torch' | 'safetensors' | 'onnx'
 async function readState(
 	bytes: Buffer,
 	file: string,
-	format: 'torch' | 'safetensors',
+	format: Format,
 ): Promise<ReadonlyMap<string, StoredTensor>> {
 	if (format === 'torch') return tensorsByPath(await readTorch(bytes, file), file);
-	const tensors = Object.entries(decodeSafetensors(bytes, file));
-	return new Map(tensors.map(([name, tensor]) => [name, { shape: tensor.shape, toHost: () => tensor }]));
+	const tensors = format === 'npz' ? await readNpz(bytes, file) : decodeSafetensors(bytes, file);
+	return new Map(
+		Object.entries(tensors).map(([name, tensor]) => [name, { shape: tensor.shape, toHost: () => tensor }]),
+	);
 }
 
 /** Everything in the folder, in the order of its names; @throws CORRUPT for a damaged manifest. */
@@ -238,12 +253,37 @@ export async function loadFace({ dir = weightsFolder() }: WeightsOptions = {}): 
 	return faceFrom(known.face, bytes, known.source, path.join(dir, known.file.name));
 }
 
+/**
+ * The statistics of pristine photographs for NIQE, with a label for tables, checked against their digest.
+ *
+ * @throws NOT_FOUND, naming the command that adds them; CORRUPT.
+ */
+export async function loadPristine({
+	dir = weightsFolder(),
+}: WeightsOptions = {}): Promise<{ label: string; mean: Float32Array; covariance: Float32Array }> {
+	const known = (await knownWeights({ dir })).find(({ network }) => network === 'niqe');
+	if (!known) {
+		throw new RtilError(
+			'NOT_FOUND',
+			'NIQE needs the statistics of pristine photographs, and none are known',
+			'Add niqe_pris_params.npz of XPixelGroup/BasicSR with: rtil weights add FILE',
+		);
+	}
+	const { mean, covariance } = await readPart(dir, known);
+	const { name, sha256 } = known.source;
+	return {
+		label: `NIQE (${name}, ${sha256.slice(0, 12)})`,
+		mean: mean!.data,
+		covariance: covariance!.data,
+	};
+}
+
 function kindOf(
 	network: WeightsManifest['network'],
-	part: 'backbone' | 'heads',
+	part: WeightsManifest['part'],
 	version: LpipsVersion | null,
 ): string {
-	return part === 'backbone' ? `${network}-backbone` : `${network}-heads-${version}`;
+	return part === 'heads' ? `${network}-heads-${version}` : `${network}-${part}`;
 }
 
 const torchvisionNames = { alex: 'alexnet', vgg: 'vgg16', squeeze: 'squeezenet1_1' } as const;

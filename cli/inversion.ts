@@ -29,6 +29,9 @@ export interface Reconstructed {
 	/** Cosine similarity to the true face; null where no face network is known; `identityBy` states it. */
 	identity: number | null;
 	identityBy: string | null;
+	/** Null of small images and where no statistics are known; `niqeBy` states them. */
+	niqe: number | null;
+	niqeBy: string | null;
 	residual: number;
 	heldOut: number | null;
 	/** What selected the iterate, and why the search ended. */
@@ -126,6 +129,8 @@ export async function invertAtServer(
 			msssim: more.msssim ?? null,
 			identity: more.identity ?? null,
 			identityBy: more.identityBy ?? null,
+			niqe: more.niqe ?? null,
+			niqeBy: more.niqeBy ?? null,
 			residual,
 			heldOut: more.heldOut ?? null,
 			selectedBy,
@@ -176,6 +181,8 @@ export function resultColumns(rows: readonly Line[]): Column<Line>[] {
 	if (by) further.push({ title: by, cell: ({ lpips }) => number(lpips, 3), align: 'right' });
 	const face = rows.find(({ identityBy }) => identityBy !== null)?.identityBy;
 	if (face) further.push({ title: face, cell: ({ identity }) => number(identity, 3), align: 'right' });
+	if (rows.some(({ niqe }) => niqe !== null))
+		further.push({ title: 'NIQE', cell: ({ niqe }) => number(niqe, 2), align: 'right' });
 	return [
 		{ title: 'image', cell: ({ name }) => name },
 		{ title: 'PSNR dB', cell: ({ psnr }) => number(psnr, 2), align: 'right' },

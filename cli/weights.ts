@@ -1,5 +1,5 @@
-// rtil weights: the weights of perceptual distances, of Inception and of a face network that this user has; rtil weights
-// add: takes in more.
+// rtil weights: the weights of perceptual distances, of Inception, of a face network and NIQE's statistics that this user
+// has; rtil weights add: takes in more.
 import { type Command, Option } from 'commander';
 import type { AddWeightsOptions, WeightsManifest } from '../checkpoints/index.ts';
 import { declare, jsonOption, print, printJson } from './frame.ts';
@@ -8,7 +8,7 @@ import { renderTable } from './table.ts';
 export function weightsCommand(): Command {
 	return declare(
 		'weights',
-		'Lists the weights of perceptual distances (LPIPS), of Inception (FID, KID) and of a face network (identity) that are\nknown to this user; add takes in more.',
+		"Lists the weights of perceptual distances (LPIPS), of Inception (FID, KID), of a face network (identity) and NIQE's\nstatistics that are known to this user; add takes in more.",
 		['rtil weights', 'rtil weights add squeezenet1_1.pth squeeze.pth'],
 	)
 		.addOption(jsonOption())
@@ -20,7 +20,7 @@ export function weightsCommand(): Command {
 			print(
 				known.length > 0
 					? weightsTable(known)
-					: "No weights yet. Add torchvision's AlexNet, VGG16 or SqueezeNet 1.1 and LPIPS heads, FID's Inception, or a face network, with: rtil weights add FILE",
+					: "No weights yet. Add torchvision's AlexNet, VGG16 or SqueezeNet 1.1 and LPIPS heads, FID's Inception, a face network, or NIQE's statistics, with: rtil weights add FILE",
 			);
 		});
 }
@@ -38,7 +38,7 @@ interface AddCommandOptions {
 function addCommand(): Command {
 	return declare(
 		'add',
-		"Takes in .pth and .safetensors files: torchvision's AlexNet, VGG16 or SqueezeNet 1.1, LPIPS heads, FID's Inception\n(pt_inception-2015-12-05) and face networks of insightface (iresnet); and .onnx files of other face networks. Nothing in\nthem is run.",
+		"Takes in .pth and .safetensors files: torchvision's AlexNet, VGG16 or SqueezeNet 1.1, LPIPS heads, FID's Inception\n(pt_inception-2015-12-05) and face networks of insightface (iresnet); .onnx files of other face networks; and NIQE's\nniqe_pris_params.npz of BasicSR. Nothing in them is run.",
 		[
 			'rtil weights add alexnet-owt-7be5be79.pth',
 			'rtil weights add heads/alex.pth --lpips 0.0',

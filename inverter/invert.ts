@@ -266,6 +266,8 @@ const qualityOf = (quality: Quality | undefined): Judgement => ({
 	msssim: quality?.msssim ?? null,
 	identity: quality?.identity ?? null,
 	identityBy: quality?.identityBy ?? null,
+	niqe: quality?.niqe ?? null,
+	niqeBy: quality?.niqeBy ?? null,
 });
 
 function sizeOf({ shape }: HostTensor): { height: number; width: number; channels: number } {

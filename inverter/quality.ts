@@ -1,6 +1,6 @@
 // How good reconstructions are, once they are compared with the truth: the measures of a row of results.
 import type { HostTensor } from '../engine/index.ts';
-import { holeQuality, msssim, psnr, ssim } from '../metrics/index.ts';
+import { holeQuality, msssim, niqe, psnr, ssim } from '../metrics/index.ts';
 import { holesOf, type Measurements } from './problems/index.ts';
 import type { InversionSession } from './session.ts';
 
@@ -28,6 +28,9 @@ export interface Quality {
 	/** Only where a face network is known: cosine similarity of the embeddings, in [−1, 1]; more is better. */
 	identity?: number;
 	identityBy?: string;
+	/** Only where statistics of photographs are known and two blocks fit; of the reconstruction alone; less is better. */
+	niqe?: number;
+	niqeBy?: string;
 }
 
 /** Judges reconstructions [N, H, W, C], clipped to what a picture file would hold; each image alone. */
@@ -44,9 +47,10 @@ export async function judge(
 	const hole = holesOf(measurements);
 	const holes = hole && holeQuality(truth, shown, measurements.y, hole);
 	const scales = Math.min(height, width) >= LEAST_FOR_MSSSIM ? msssim(truth, shown) : null;
-	const { lpips, identity } = await session.judges(truth.shape);
+	const { lpips, identity, niqe: pristine } = await session.judges(truth.shape);
 	const distances = lpips?.measure(truth, shown);
 	const similarities = identity?.measure(truth, shown);
+	const unnatural = pristine && niqe(shown, pristine);
 	return Array.from(decibels, (value, i) => ({
 		psnr: value,
 		ssim: similarity?.[i] ?? null,
@@ -54,6 +58,7 @@ export async function judge(
 		...(scales ? { msssim: scales[i]! } : {}),
 		...(lpips ? { lpips: distances![i]!, lpipsBy: lpips.label } : {}),
 		...(identity ? { identity: similarities![i]!, identityBy: identity.label } : {}),
+		...(pristine ? { niqe: unnatural![i]!, niqeBy: pristine.label } : {}),
 	}));
 }
 

@@ -184,6 +184,8 @@ function handlers(options: ServiceOptions, stopping: AbortSignal): grpc.UntypedS
 						'msssim',
 						'identity',
 						'identityBy',
+						'niqe',
+						'niqeBy',
 					]),
 					...(perceptual === null ? {} : { perceptual }),
 					measurement: image.measurement ?? new Uint8Array(),

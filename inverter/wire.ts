@@ -87,6 +87,8 @@ export interface WireReconstruction {
 	msssim?: number;
 	identity?: number;
 	identityBy?: string;
+	niqe?: number;
+	niqeBy?: string;
 	perceptual?: string;
 	measurement: Uint8Array;
 	spread: Uint8Array;

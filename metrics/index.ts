@@ -14,7 +14,7 @@ export { openInception } from './inception.ts';
 export type { LpipsMetric, LpipsOptions } from './lpips.ts';
 export { openLpips } from './lpips.ts';
 export type { PristineModel } from './niqe.ts';
-export { niqe, niqeFeatures } from './niqe.ts';
+export { NIQE_BLOCK, niqe, niqeFeatures } from './niqe.ts';
 export type { PairOptions } from './pairs.ts';
 export { psnr, residual, squaredError } from './pairs.ts';
 export { normalQuantile, studentQuantile } from './special.ts';

@@ -6,7 +6,9 @@ import { geometryOf, type Images, type Plane, planeOf } from './images.ts';
 import { centred, covariance, symmetricEigen } from './linear.ts';
 import { logGamma } from './special.ts';
 
-const BLOCK = 96;
+/** Side of the blocks, in pixels; an image must hold two. */
+export const NIQE_BLOCK = 96;
+
 const FEATURES = 36;
 
 /** Statistics of pristine photographs: mean [36], covariance [36, 36]. */
@@ -32,18 +34,18 @@ export function niqe(images: Images, model: PristineModel): Float64Array {
 /** Features [blocks][36] of image `n`: 18 a scale; blocks by columns, each from top to bottom. */
 export function niqeFeatures(images: Images, n = 0): number[][] {
 	const { height, width } = geometryOf(images);
-	const down = Math.floor(height / BLOCK);
-	const across = Math.floor(width / BLOCK);
+	const down = Math.floor(height / NIQE_BLOCK);
+	const across = Math.floor(width / NIQE_BLOCK);
 	if (down * across < 2)
 		throw expected('images that hold two blocks of 96 × 96', 'NIQE', `${height} × ${width}`);
-	const full = crop(greyLevels(images, n), down * BLOCK, across * BLOCK);
+	const full = crop(greyLevels(images, n), down * NIQE_BLOCK, across * NIQE_BLOCK);
 	const scales = [full, half(full)].map(normalised);
 	const blocks: number[][] = [];
 	for (let x = 0; x < across; x++)
 		for (let y = 0; y < down; y++)
 			blocks.push(
 				scales.flatMap((plane, scale) => {
-					const side = BLOCK >> scale;
+					const side = NIQE_BLOCK >> scale;
 					return blockFeatures(crop(plane, side, side, y * side, x * side));
 				}),
 			);

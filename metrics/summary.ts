@@ -40,6 +40,9 @@ export interface ResultRow {
 	/** Cosine similarity to the true face; absent where no face network was known; `identityBy` states it. */
 	identity?: number | null;
 	identityBy?: string;
+	/** Of the reconstruction alone; absent where no statistics were known or an image is too small; `niqeBy` states them. */
+	niqe?: number | null;
+	niqeBy?: string;
 }
 
 /** The columns of a row that are measured. */
@@ -53,11 +56,12 @@ export const furtherMeasures = [
 	'compositedSsim',
 	'lpips',
 	'identity',
+	'niqe',
 ] as const;
 export type FurtherMeasure = (typeof furtherMeasures)[number];
 
-/** Those that a network makes, and the field that states it: values of different networks have no mean. */
-const stated = { lpips: 'lpipsBy', identity: 'identityBy' } as const;
+/** Those by weights of the user's, and the field that states them: values by different ones have no mean. */
+const stated = { lpips: 'lpipsBy', identity: 'identityBy', niqe: 'niqeBy' } as const;
 type Stated = keyof typeof stated;
 
 /** How tables show them. */
@@ -69,11 +73,16 @@ export const furtherNames: Readonly<Record<FurtherMeasure, { title: string; digi
 	compositedSsim: { title: 'composite SSIM', digits: 3 },
 	lpips: { title: 'LPIPS', digits: 3 },
 	identity: { title: 'identity', digits: 3 },
+	niqe: { title: 'NIQE', digits: 2 },
 };
 
-/** Which networks are behind the measures of a table, and which way is better: a sentence a measure. */
+/** Which networks and statistics are behind the measures of a table, and which way is better: a sentence a measure. */
 export function networkNotes(summary: readonly SummaryRow[]): string[] {
-	const notes = { lpips: 'LPIPS, less is better', identity: 'Identity, more is better' };
+	const notes = {
+		lpips: 'LPIPS, less is better',
+		identity: 'Identity, more is better',
+		niqe: 'NIQE, less is better',
+	};
 	return (Object.keys(stated) as Stated[]).flatMap((measure) => {
 		const networks = new Set(summary.flatMap((row) => row[stated[measure]] ?? []));
 		return networks.size > 0 ? [`${notes[measure]}: ${[...networks].join('; ')}.`] : [];
@@ -95,9 +104,10 @@ export interface SummaryRow extends Partial<Record<FurtherMeasure, Interval>> {
 	ssim: Interval | null;
 	residual: Interval | null;
 	seconds: Interval | null;
-	/** Networks behind `lpips` and `identity`, which are left out where rows name several. */
+	/** What is behind `lpips`, `identity` and `niqe`, which are left out where rows name several. */
 	lpipsBy?: string;
 	identityBy?: string;
+	niqeBy?: string;
 	/** This arm less the reference on the same (image, seed); `null` for the reference itself or without pairs. */
 	difference: SummaryDifference | null;
 }

@@ -49,6 +49,9 @@ export const rowSchema = z.strictObject({
 	/** Cosine similarity to the true face; absent where no face network was known; `identityBy` states it. */
 	identity: finiteOrNull.optional(),
 	identityBy: z.string().optional(),
+	/** Absent where no statistics were known or an image is too small; `niqeBy` states them. */
+	niqe: finiteOrNull.optional(),
+	niqeBy: z.string().optional(),
 }) satisfies z.ZodType<ResultRow>;
 
 /** What one arm spent and made. */

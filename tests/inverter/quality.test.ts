@@ -1,11 +1,12 @@
-// What reconstructions are judged by: holes where a problem has them, LPIPS and identity where weights are known, MS-SSIM
-// where its scales fit.
+// What reconstructions are judged by: holes where a problem has them, what weights of the user are known for, MS-SSIM where
+// its scales fit.
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
 import { addWeights, encodeTorch } from '../../checkpoints/index.ts';
 import { InversionSession, invert } from '../../inverter/index.ts';
 import { faceState } from '../checkpoints/face-files.ts';
+import { pristineNpz } from '../checkpoints/pristine-files.ts';
 import { drawnWeights, writePublished } from '../checkpoints/weights-files.ts';
 import { picture, temporaryFolder } from './node-fixture.ts';
 import { engine } from './solving.ts';
@@ -110,4 +111,20 @@ test.serial('MS-SSIM judges images whose sides are above 160', async (t) => {
 		t.is(image!.msssim !== null, there);
 		if (there) t.true(image!.msssim! > 0 && image!.msssim! < 1);
 	}
+});
+
+test.serial('NIQE judges images of two blocks where statistics are known, and says which', async (t) => {
+	const dir = await temporaryFolder(t);
+	process.env.RTIL_CACHE = dir;
+	const file = path.join(dir, 'niqe_pris_params.npz');
+	await writeFile(file, pristineNpz());
+	await addWeights(file, { dir: path.join(dir, 'weights') });
+	const session = new InversionSession(engine);
+	t.teardown(() => session.dispose());
+	const problem = { kind: 'inpainting', mask: 'random', ratio: 0.5 };
+	const large = { name: 'large', file: new Uint8Array(await picture(1, 192)) };
+	const [judgedLarge] = await judged(session, problem, [large]);
+	t.true(judgedLarge!.niqe! > 0 && Number.isFinite(judgedLarge!.niqe));
+	t.regex(judgedLarge!.niqeBy!, /^NIQE \(niqe_pris_params\.npz, [0-9a-f]{12}\)$/);
+	t.like((await judged(session, problem))[0], { niqe: null, niqeBy: null });
 });
