@@ -55,7 +55,7 @@ function addCommand(): Command {
 		.addOption(
 			new Option(
 				'--face-range <range>',
-				"what a face network's images are scaled to: [-1, 1] (signed), (v - 127.5) / 128, [0, 1], 0 to 255 (default: bytes\nwhere an ONNX file normalises inside, else signed)",
+				'what a face network takes: [-1, 1], (v - 127.5) / 128, [0, 1] or 0 to 255 (default: bytes where an ONNX file normalises inside, else signed)',
 			).choices(['signed', 'signed-128', 'unit', 'bytes']),
 		)
 		.addOption(new Option('--face-channels <order>', 'their order (default: rgb)').choices(['rgb', 'bgr']))

@@ -1,14 +1,22 @@
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
 import { connectBus, startEmbeddedNats } from '../../bus/index.ts';
+import { addWeights, encodeTorch } from '../../checkpoints/index.ts';
 import { decodeImage, prepareDataset } from '../../data/index.ts';
 import { rowSchema } from '../../report/inputs.ts';
+import { faceState } from '../checkpoints/face-files.ts';
 import { ended, startNode, storedCheckpoint, temporaryFolder } from './node-fixture.ts';
 
 test('a node evaluates a checkpoint it fetches over the bus and serves one as soon as it is announced', async (t) => {
 	const dir = await temporaryFolder(t);
 	const server = await startEmbeddedNats({ dir: path.join(dir, 'nats') });
 	t.teardown(() => server.stop());
+	// After the server was found in the cache of this machine.
+	process.env.RTIL_CACHE = path.join(dir, 'cache');
+	const face = path.join(dir, 'tiny.pth');
+	await writeFile(face, encodeTorch(faceState()));
+	await addWeights(face);
 	const bus = await connectBus({ url: server.url, name: 'test' });
 	t.teardown(() => bus.close());
 	const data = await prepareDataset({ kind: 'faces', count: 5, resolution: 16, seed: 1 }, { cache: dir });
@@ -39,8 +47,21 @@ test('a node evaluates a checkpoint it fetches over the bus and serves one as so
 		parsed.map(({ image, seed }) => `${image} ${seed}`),
 		[0, 1].flatMap((seed) => [0, 2, 4].map((index) => `${data.names[index]} ${seed}`)),
 	);
-	for (const { arm, solver, problem: kind, level, psnr, ssim, residual, seconds } of parsed) {
+	for (const {
+		arm,
+		solver,
+		problem: kind,
+		level,
+		psnr,
+		ssim,
+		residual,
+		seconds,
+		identity,
+		identityBy,
+	} of parsed) {
 		t.deepEqual([arm, solver, kind, level], ['rtil', 'ilo', 'compressed-sensing', 0.3]);
+		t.true(identity! > -1 && identity! < 1);
+		t.regex(identityBy!, /^identity \(iresnet 1-2-1-1 of tiny\.pth, [0-9a-f]{12}\)$/);
 		t.true(psnr! > 0 && psnr! < 60 && ssim! > -1 && ssim! < 1 && residual! > 0 && seconds! > 0);
 	}
 	t.not(parsed[0]!.psnr, parsed[3]!.psnr, 'the seed changes the measurement');
