@@ -15,15 +15,10 @@ import type {
 	LpipsWeights,
 	PerceptualNetwork,
 } from '../models/index.ts';
-import { faceFrom, faceManifest, faceOfOnnx, faceOfState } from './faces.ts';
+import { faceFrom, faceManifest } from './faces.ts';
 import { fileName } from './manifest.ts';
-import { readNpz } from './npz.ts';
-import { recognisePristine } from './pristine.ts';
-import { recogniseInception } from './pytorch/inception.ts';
-import { readTorch, tensorsByPath } from './pytorch/reader.ts';
-import type { StoredTensor } from './pytorch/tensor.ts';
-import { recogniseWeights } from './pytorch/torchvision.ts';
-import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
+import { recognise } from './recognise.ts';
+import { decodeSafetensors } from './safetensors.ts';
 
 const sha256 = z.hex().length(64);
 
@@ -45,7 +40,7 @@ const weightsManifest = z.strictObject({
 	face: faceManifest.optional(),
 });
 
-/** What is known of one part: a network's backbone or heads. */
+/** What is known of one part: a network's backbone or heads, or statistics. */
 export type WeightsManifest = z.infer<typeof weightsManifest>;
 
 /** The published heads by the first 12 digits of their sha256 (richzhang/PerceptualSimilarity, lpips/weights). */
@@ -57,9 +52,6 @@ const publishedHeads: Readonly<Record<string, LpipsVersion>> = {
 	b9e4236260c3: '0.0',
 	c27abd3a0145: '0.0',
 };
-
-const accepted =
-	"a state dictionary of torchvision (AlexNet, VGG16, SqueezeNet 1.1), LPIPS heads, FID's Inception or a face network (iresnet), or NIQE's statistics";
 
 export interface WeightsOptions {
 	/** Folder of the weights; default: `weightsFolder()`. */
@@ -129,64 +121,6 @@ export async function addWeights(
 		if (old) await rm(path.join(dir, name), { force: true });
 	}
 	return manifest;
-}
-
-/** What a file is: a part of a network, and the bytes to keep of it. */
-interface Found extends Pick<WeightsManifest, 'network' | 'part' | 'face'> {
-	content: Buffer;
-	extension: 'safetensors' | 'onnx';
-}
-
-async function recognise(bytes: Buffer, file: string, input: Partial<FaceInput>): Promise<Found> {
-	const format = formatOf(bytes, file);
-	const face = { network: 'face', part: 'backbone' } as const;
-	if (format === 'onnx') return { ...face, ...(await faceOfOnnx(bytes, file, input)) };
-	const state = await readState(bytes, file, format);
-	const iresnet = await faceOfState(state, input);
-	if (iresnet) return { ...face, ...iresnet };
-	const pristine = recognisePristine(state);
-	if (pristine) return { network: 'niqe', part: 'statistics', ...kept(pristine) };
-	const { inception, lpips, perceptualNetworks } = await import('../models/index.ts');
-	const shapes = Object.fromEntries(
-		perceptualNetworks.map((network) => [network, lpips({ network }).shapes]),
-	) as Record<PerceptualNetwork, Readonly<Record<string, readonly number[]>>>;
-	const features = recogniseInception(state, inception().shapes);
-	const found = features
-		? { network: 'inception' as const, part: 'backbone' as const, tensors: features }
-		: recogniseWeights(state, shapes);
-	if (!found) throw expected(accepted, file, describe([...state.keys()]));
-	const { network, part, tensors } = found;
-	return { network, part, ...kept(tensors) };
-}
-
-const kept = (tensors: HostTensors): Pick<Found, 'content' | 'extension'> => ({
-	content: encodeSafetensors(tensors),
-	extension: 'safetensors',
-});
-
-/** Formats of named tensors. */
-type Format = 'torch' | 'safetensors' | 'npz';
-
-/** By the name where it says so, else by how the bytes begin. */
-function formatOf(bytes: Buffer, file: string): Format | 'onnx' {
-	if (file.endsWith('.onnx')) return 'onnx';
-	if (file.endsWith('.safetensors')) return 'safetensors';
-	if (file.endsWith('.npz')) return 'npz';
-	// A header's length in 8 bytes, then JSON; the version of the IR, the first field of a protobuf message.
-	if (bytes.length > 8 && bytes[8] === 0x7b && bytes.readBigUInt64LE(0) < bytes.length) return 'safetensors';
-	return bytes[0] === 0x08 ? 'onnx' : 'torch';
-}
-
-async function readState(
-	bytes: Buffer,
-	file: string,
-	format: Format,
-): Promise<ReadonlyMap<string, StoredTensor>> {
-	if (format === 'torch') return tensorsByPath(await readTorch(bytes, file), file);
-	const tensors = format === 'npz' ? await readNpz(bytes, file) : decodeSafetensors(bytes, file);
-	return new Map(
-		Object.entries(tensors).map(([name, tensor]) => [name, { shape: tensor.shape, toHost: () => tensor }]),
-	);
 }
 
 /** Everything in the folder, in the order of its names; @throws CORRUPT for a damaged manifest. */
@@ -323,12 +257,6 @@ function damaged(place: string, why: string, kind: string): RtilError {
 		`${place} is damaged: ${why}`,
 		`Delete ${path.dirname(place)}/${kind}.json and add the weights again with: rtil weights add FILE`,
 	);
-}
-
-/** Some of the names in a file that was not recognised. */
-function describe(names: readonly string[]): string {
-	if (names.length === 0) return 'a file without tensors';
-	return `a file with ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`;
 }
 
 function digest(bytes: Buffer): string {

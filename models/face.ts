@@ -32,8 +32,6 @@ const ranges = {
 
 export type FaceRange = keyof typeof ranges;
 
-export const faceRanges = Object.keys(ranges) as readonly FaceRange[];
-
 /** What a network expects of its images; numbers of one network under different conventions are not comparable. */
 export interface FaceInput {
 	range: FaceRange;

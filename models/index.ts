@@ -20,7 +20,6 @@ export {
 	type FaceRange,
 	type FaceWeights,
 	faceImages,
-	faceRanges,
 } from './face.ts';
 export {
 	bitsPerDimension,

@@ -82,7 +82,10 @@ function configOf(state: State): IresnetConfig {
 			`fc.weight reads ${inputs} numbers, which are no square of ${width} channels`,
 		);
 	}
-	return { stem: shapeOf('conv1.weight')[0] ?? 0, stages, side, features };
+	const stem = shapeOf('conv1.weight')[0] ?? 0;
+	if (!(stem > 0 && features > 0))
+		throw new RtilError('MISMATCH', 'The face network has a layer of no channels');
+	return { stem, stages, side, features };
 }
 
 type Take = (name: string, wanted: readonly number[]) => Float32Array;
