@@ -6,7 +6,7 @@ import { addWeights, encodeTorch } from '../../checkpoints/index.ts';
 import { decodeImage, prepareDataset } from '../../data/index.ts';
 import { rowSchema } from '../../report/inputs.ts';
 import { faceState } from '../checkpoints/face-files.ts';
-import { ended, startNode, storedCheckpoint, temporaryFolder } from './node-fixture.ts';
+import { ended, picture, startNode, storedCheckpoint, temporaryFolder } from './node-fixture.ts';
 
 test('a node evaluates a checkpoint it fetches over the bus and serves one as soon as it is announced', async (t) => {
 	const dir = await temporaryFolder(t);
@@ -87,6 +87,13 @@ test('a node evaluates a checkpoint it fetches over the bus and serves one as so
 	while (listed.length === 0) listed = await client.listCheckpoints();
 	t.is(listed[0]!.id, manifest.id);
 	t.deepEqual((await client.sample({ checkpoint: 'tiny/rtil', count: 2 })).shape, [2, 16, 16, 3]);
+	const images = [{ name: 'one', file: await picture(1) }];
+	const asked = { checkpoint: 'tiny/rtil', input: { problem, images }, solver: payload.solver };
+	for await (const { reconstruction } of client.invert(asked)) {
+		if (!reconstruction) continue;
+		t.is(reconstruction.identityBy, parsed[0]!.identityBy);
+		t.true(reconstruction.identity! > -1 && reconstruction.identity! < 1);
+	}
 
 	const noise = { kind: 'gaussian', sigma: 0.1 };
 	const weighing = { kind: 'ilo', perceptual: { weight: 1, network: 'vgg' } };
