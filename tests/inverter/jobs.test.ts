@@ -24,7 +24,8 @@ test('a node evaluates a checkpoint it fetches over the bus and serves one as so
 	const manifest = await storedCheckpoint(bus, path.join(dir, 'checkpoint'), 'rtil');
 	const nodeBus = await connectBus({ url: server.url, name: 'inverter-1', cache: path.join(dir, 'node') });
 	t.teardown(() => nodeBus.close());
-	const env = { RTIL_THREADS: '1', RTIL_CACHE: path.join(dir, 'no-weights') };
+	// It knows a face network, and no LPIPS.
+	const env = { RTIL_THREADS: '1', RTIL_CACHE: path.join(dir, 'cache') };
 	const { client } = await startNode(t, { bus: nodeBus, checkpoints: [], env });
 
 	const problem = { kind: 'compressed-sensing', ratio: 0.3 };
