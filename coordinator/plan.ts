@@ -1,6 +1,7 @@
 // Experiment → jobs. A plan is a small graph whose ids depend on the run's name and the experiment alone, so every
 // coordinator that reads the same run plans the same jobs. Pure functions: nothing here talks to anybody.
 
+import { commonCuts, regularised } from '../models/index.ts';
 import { imagesPerStep } from '../trainer/index.ts';
 import { needsCalibration, stepsOf } from './budget.ts';
 import type { Arm, Experiment } from './experiment.ts';
@@ -100,6 +101,7 @@ export function planOf(spec: RunSpec): PlannedJob[] {
 	if (!evaluation || !spec.test) return jobs;
 	const count = Math.min(evaluation.images, spec.test.count);
 	const indices = Array.from({ length: count }, (_, i) => i);
+	const cuts = commonCuts(arms.map(({ rtil }) => regularised(rtil)));
 	for (const arm of arms) {
 		for (const [p, problem] of evaluation.problems.entries()) {
 			for (const [s, solver] of evaluation.solvers.entries()) {
@@ -117,6 +119,7 @@ export function planOf(spec: RunSpec): PlannedJob[] {
 							checkpoint: (results.get(trainId(arm.name)) as { checkpoint: unknown }).checkpoint,
 							problem,
 							solver,
+							...(cuts ? { cuts } : {}),
 							images: { blob: spec.test!.blob, indices },
 							seeds: [measurementSeed],
 						}),

@@ -5,7 +5,7 @@ import { imageGrid, openDataset, splitBatch } from '../data/index.ts';
 import type { HostTensor, HostTensors } from '../engine/index.ts';
 import type { ResultRow } from '../metrics/index.ts';
 import { parse } from './border.ts';
-import { type AnyPrior, imageSize } from './prior.ts';
+import { type AnyPrior, cutAt, imageSize } from './prior.ts';
 import { measure, measurementPicture, parseProblem, problemLevel, problemName } from './problems/index.ts';
 import { judge, type Quality } from './quality.ts';
 import { type InversionSession, requireSize, resumeSchema } from './session.ts';
@@ -22,6 +22,8 @@ const payloadSchema = z.looseObject({
 	checkpoint: z.looseObject({ dir: z.string() }),
 	problem: z.unknown(),
 	solver: z.unknown(),
+	/** Where solvers that are not told cut the network; see `cutAt`. */
+	cuts: z.array(z.string()).min(1).optional(),
 	/** A prepared data set on this machine, and which of its images. */
 	images: z.looseObject({ file: z.string(), indices: z.array(z.int().min(0)).min(1) }),
 	seeds: z.array(z.int().min(0)).min(1),
@@ -73,7 +75,7 @@ export async function evaluate(
 	const solver = parseSolver(job.solver, 'evaluate.solver');
 	const now = context.now ?? (() => performance.now());
 	using dataset = openDataset(job.images.file);
-	const prior = await session.prior(job.checkpoint.dir);
+	const prior = cutAt(await session.prior(job.checkpoint.dir), job.cuts);
 	requireSize(prior, dataset.resolution, dataset.resolution, dataset.channels);
 	// Damaged weights are refused before any work.
 	await session.judges([1, dataset.resolution, dataset.resolution, dataset.channels]);

@@ -14,6 +14,8 @@ export interface Prior {
 	readonly latent: LatentStatistics;
 	/** The cuts that RTIL regularised, and σ of additive latents there (none: mixtures); null: vanilla. */
 	readonly rtil: { cuts: readonly string[]; sigmas: Readonly<Record<string, number>> } | null;
+	/** Where solvers that are not told cut the generator; absent: where RTIL regularised it, if it did. */
+	readonly cuts?: readonly string[];
 	/** What the generator was trained against, if the checkpoint has it. */
 	readonly discriminator?: { network: Discriminator; params: HostTensors };
 }
@@ -30,6 +32,19 @@ export interface GlowPrior {
 
 /** Whatever a checkpoint can hold. */
 export type AnyPrior = Prior | GlowPrior;
+
+/** Where a solver that is not told cuts a generator; undefined: it is for the solver to say. */
+export const usualCuts = ({ cuts, rtil }: Prior): readonly string[] | undefined => cuts ?? rtil?.cuts;
+
+/**
+ * The prior, cut in these places where a solver is not told: a comparison cuts all its networks alike, or steps and
+ * freedom would differ with the training. Places that a network does not have are left out.
+ */
+export function cutAt(prior: AnyPrior, cuts: readonly string[] | undefined): AnyPrior {
+	if (prior.kind === 'glow' || !cuts) return prior;
+	const own = prior.generator.cuts.map(({ name }) => name).filter((name) => cuts.includes(name));
+	return own.length > 0 ? { ...prior, cuts: own } : prior;
+}
 
 /** Side and channels of the images that a prior makes. */
 export function imageSize(prior: AnyPrior): { resolution: number; channels: number } {

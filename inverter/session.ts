@@ -90,6 +90,7 @@ export class InversionSession {
 		const lpips = (network: PerceptualNetwork): Promise<LpipsWeights> => this.#weights(network);
 		const identity = {
 			prior: prior?.id ?? null,
+			...(prior?.kind === 'gan' && prior.cuts ? { cuts: prior.cuts } : {}),
 			solver: spec,
 			measurements,
 			seed: rest.seed,

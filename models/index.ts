@@ -77,5 +77,14 @@ export {
 } from './pggan.ts';
 export { average2, nearest2, type PgganDialect } from './pggan-dialects.ts';
 export { modelPresets } from './presets.ts';
-export { family, type Member, type MixtureConfig, type RtilConfig, rtilSchema, sigmas } from './rtil.ts';
+export {
+	commonCuts,
+	family,
+	type Member,
+	type MixtureConfig,
+	type RtilConfig,
+	regularised,
+	rtilSchema,
+	sigmas,
+} from './rtil.ts';
 export { type StyleGAN2Config, stylegan2Discriminator, stylegan2Generator } from './stylegan2.ts';

@@ -147,3 +147,15 @@ export function sigmas(config: RtilConfig | null): Readonly<Record<string, numbe
 	}
 	return Object.fromEntries(cuts.map((cut, i) => [cut, Array.isArray(sigma) ? sigma[i]! : sigma]));
 }
+
+/** Where a configuration regularises the network. */
+export function regularised(config: RtilConfig | null): readonly string[] {
+	if (config === null) return [];
+	return config.form === 'mixture' ? [config.cut] : config.cuts;
+}
+
+/** Where networks that are compared are cut alike: wherever one of them was regularised; undefined: none was. */
+export function commonCuts(networks: readonly (readonly string[])[]): string[] | undefined {
+	const cuts = [...new Set(networks.flat())];
+	return cuts.length > 0 ? cuts : undefined;
+}

@@ -13,7 +13,7 @@
 import { z } from 'zod';
 import { RtilError } from '../../errors/index.ts';
 import type { Cut } from '../../models/index.ts';
-import { type Prior, requireStyles } from '../prior.ts';
+import { type Prior, requireStyles, usualCuts } from '../prior.ts';
 import type { Measurements, ProblemSpec } from '../problems/index.ts';
 import { proxyStatistics } from '../statistics.ts';
 import { perceptualSchema, perceptualTerm } from './perceptual.ts';
@@ -89,7 +89,7 @@ type IloOptions = z.output<typeof schema>;
 /** Cuts that serve the layers after the first, in the order of the network. */
 function cutsFor(prior: Prior, options: IloOptions): Cut[] {
 	const all = prior.generator.cuts;
-	const names = options.cuts ?? prior.rtil?.cuts ?? all.map(({ name }) => name);
+	const names = options.cuts ?? usualCuts(prior) ?? all.map(({ name }) => name);
 	for (const name of names) {
 		if (all.some((cut) => cut.name === name)) continue;
 		throw new RtilError(

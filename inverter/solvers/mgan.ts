@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import { RtilError } from '../../errors/index.ts';
 import type { Cut } from '../../models/index.ts';
-import type { Prior } from '../prior.ts';
+import { type Prior, usualCuts } from '../prior.ts';
 import type { Measurements } from '../problems/index.ts';
 import { type PerceptualOptions, perceptualSchema, perceptualTerm } from './perceptual.ts';
 import { selectionSchema } from './selection.ts';
@@ -36,11 +36,10 @@ const schema = z.strictObject({
 
 type MganOptions = z.output<typeof schema>;
 
-function cutFor({ generator, rtil }: Prior, options: MganOptions): Cut {
-	const { cuts, resolution } = generator;
-	const trained = rtil?.cuts[rtil.cuts.length - 1];
-	const usual = cuts.find((cut) => cut.resolution >= resolution / 8) ?? cuts[0]!;
-	const name = options.cut ?? trained ?? usual.name;
+function cutFor(prior: Prior, options: MganOptions): Cut {
+	const { cuts, resolution } = prior.generator;
+	const eighth = cuts.find((cut) => cut.resolution >= resolution / 8) ?? cuts[0]!;
+	const name = options.cut ?? usualCuts(prior)?.at(-1) ?? eighth.name;
 	const found = cuts.find((cut) => cut.name === name);
 	if (found) return found;
 	throw new RtilError(
