@@ -44,9 +44,6 @@ async function* solve(
 		plan: {
 			space: options.space,
 			layers: [{ cut: null, noises: 0 }],
-			sphere: false,
-			geodesic: false,
-			ball: false,
 			truth: context.truth !== undefined,
 			fit: options.fit,
 		},
@@ -55,10 +52,6 @@ async function* solve(
 		ramp: options.ramp,
 		patience: options.patience,
 		misfit: options.misfit,
-		offsetPrior: false,
-		radii: null,
-		sigmas: [1],
-		geodesic: 0,
 		start: options.start,
 		selection: options.select,
 	};

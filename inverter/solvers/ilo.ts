@@ -146,7 +146,9 @@ export function iloSchedule(prior: Prior, options: IloOptions, truth: boolean): 
 		patience: options.patience,
 		misfit: options.misfit,
 		offsetPrior: offset.prior === 'gaussian',
-		radii: offset.prior === 'l1-ball' ? layers.map((_, i) => at(offset.radius, Math.max(0, i - 1))) : null,
+		...(offset.prior === 'l1-ball'
+			? { radii: layers.map((_, i) => at(offset.radius, Math.max(0, i - 1))) }
+			: {}),
 		sigmas: layers.map(({ cut }) =>
 			cut ? (offset.sigma ?? prior.rtil?.sigmas[cut.name] ?? prior.latent.featureStd[cut.name] ?? 1) : 1,
 		),

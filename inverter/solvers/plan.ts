@@ -24,9 +24,9 @@ export interface LayerPlan {
 	space: LatentSpace;
 	layers: readonly Layer[];
 	/** Keep latents and optimised noises on the spheres they start on. */
-	sphere: boolean;
-	geodesic: boolean;
-	ball: boolean;
+	sphere?: boolean;
+	geodesic?: boolean;
+	ball?: boolean;
 	/** Report the error to a truth. */
 	truth: boolean;
 	/** Data term: Σ w r² / Σ w y² (relative), or Σ w r² / Σ w (mean). */

@@ -32,16 +32,16 @@ export interface LayerSchedule {
 	ramp: RateCurve;
 	/** An image's layer ends after so many steps without a better score; 0: never. */
 	patience: number;
-	/** Weight of the Gaussian priors; see `priorWeight`. */
-	misfit: number;
+	/** Weight of the Gaussian priors, see `priorWeight`; absent: none. */
+	misfit?: number;
 	/** Whether the offsets at cuts have that prior, too. */
-	offsetPrior: boolean;
+	offsetPrior?: boolean;
 	/** Radius of the offsets' ℓ1 ball by layer, if they have one. */
-	radii: readonly number[] | null;
-	/** σ of the offsets by layer; not used in the first. */
-	sigmas: readonly number[];
-	/** Weight of the geodesic term. */
-	geodesic: number;
+	radii?: readonly number[];
+	/** σ of the offsets by layer, the first not used; absent: 1. */
+	sigmas?: readonly number[];
+	/** Weight of the geodesic term, where the plan has it. */
+	geodesic?: number;
 	/** Latents and noises start at their mean, 0, or at random. */
 	start: 'mean' | 'random';
 	/** Where the plan has draws: how many of z, or the centres by rows, in units of the deviation of w. */
@@ -124,7 +124,7 @@ function load(
 	};
 	for (const [name, value] of Object.entries(measurements.parameters)) state[`op.${name}`] = value;
 	schedule.plan.layers.forEach(({ cut }, i) => {
-		if (cut) state[`sigma.${cut.name}`] = { shape: [1], data: Float32Array.of(schedule.sigmas[i]!) };
+		if (cut) state[`sigma.${cut.name}`] = { shape: [1], data: Float32Array.of(schedule.sigmas?.[i] ?? 1) };
 	});
 	if (schedule.plan.truth) state.truth = context.truth!;
 	if (schedule.plan.draws)
@@ -264,7 +264,7 @@ export async function* solveLayers(
 		}
 
 		const weights = { ...schedule.weights, ...(term ? { perceptual: term.weight } : {}) };
-		const gaussian = priorWeight(schedule.misfit, split);
+		const gaussian = priorWeight(schedule.misfit ?? 0, split);
 		const extra = Object.fromEntries(
 			extraInputs(plan).map((name) => [
 				name,
@@ -302,7 +302,7 @@ export async function* solveLayers(
 					[plan.mixture ? 'weight.codes' : 'weight.latent']: Float32Array.of(weights.latent ?? gaussian),
 					'weight.noise': Float32Array.of(weights.noise ?? gaussian),
 					'weight.offset': Float32Array.of(schedule.offsetPrior ? gaussian : 0),
-					'weight.geodesic': Float32Array.of(schedule.geodesic),
+					'weight.geodesic': Float32Array.of(schedule.geodesic ?? 0),
 					radius: Float32Array.of(schedule.radii?.[index] ?? 0),
 					...extra,
 					...jitterAt(prior, schedule, measurements, context.seed, t, steps),
