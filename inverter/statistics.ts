@@ -1,25 +1,23 @@
 // Images drawn from a prior, and the statistics that stand in for its mapping network.
 import * as tf from '@tensorflow/tfjs-core';
 import type { Engine, HostTensor } from '../engine/index.ts';
-import { elements, stream } from '../engine/index.ts';
+import { elements, type RandomStream, stream } from '../engine/index.ts';
 import { deviation, everyLayer, type Glow, noNoise, type StatisticsOptions } from '../models/index.ts';
 import type { GlowPrior, Prior } from './prior.ts';
 
 /** Latents mapped in one call. */
 const MANY = 512;
 
-/**
- * Mean and deviation of LeakyReLU₅(w) by coordinate: what PULSE, ILO and RTIL fit to the mapping network before its last
- * activation is undone (slope 5 undoes slope 0.2), so that w ≈ LeakyReLU₀.₂(std · z + mean).
- */
-export function proxyStatistics(
+/** w of draws of z, one after another, [n, W] at a time; `samples` in all. */
+export function* drawnLatents(
 	engine: Engine,
 	{ generator, params }: Prior,
-	{ seed, samples = 4096 }: StatisticsOptions,
-): { mean: Float32Array; std: Float32Array } {
+	draws: RandomStream,
+	samples: number,
+): Generator<Float32Array> {
 	const { zDim, wDim } = generator;
 	const program = engine.compile({
-		name: 'proxy statistics',
+		name: 'draws of w',
 		state: params,
 		functions: {
 			map: {
@@ -29,24 +27,37 @@ export function proxyStatistics(
 		},
 	});
 	try {
-		const draws = stream(seed, 'proxy-statistics');
-		const sum = new Float64Array(wDim);
-		const squares = new Float64Array(wDim);
-		const rounds = Math.ceil(samples / MANY);
-		for (let round = 0; round < rounds; round++) {
-			const { w } = program.call('map', { z: draws.normals(round, MANY * zDim) });
-			for (const [i, value] of w!.data.entries()) {
-				const before = value < 0 ? 5 * value : value;
-				sum[i % wDim]! += before;
-				squares[i % wDim]! += before * before;
-			}
+		for (let first = 0; first < samples; first += MANY) {
+			const { w } = program.call('map', { z: draws.normals(first / MANY, MANY * zDim) });
+			yield w!.data.subarray(0, Math.min(MANY, samples - first) * wDim);
 		}
-		const mean = sum.map((total) => total / (rounds * MANY));
-		const std = squares.map((total, i) => deviation(mean[i]!, total / (rounds * MANY)));
-		return { mean: Float32Array.from(mean), std: Float32Array.from(std) };
 	} finally {
 		program.dispose();
 	}
+}
+
+/**
+ * Mean and deviation of LeakyReLU₅(w) by coordinate: what PULSE, ILO and RTIL fit to the mapping network before its last
+ * activation is undone (slope 5 undoes slope 0.2), so that w ≈ LeakyReLU₀.₂(std · z + mean).
+ */
+export function proxyStatistics(
+	engine: Engine,
+	prior: Prior,
+	{ seed, samples = 4096 }: StatisticsOptions,
+): { mean: Float32Array; std: Float32Array } {
+	const { wDim } = prior.generator;
+	const sum = new Float64Array(wDim);
+	const squares = new Float64Array(wDim);
+	for (const w of drawnLatents(engine, prior, stream(seed, 'proxy-statistics'), samples)) {
+		for (const [i, value] of w.entries()) {
+			const before = value < 0 ? 5 * value : value;
+			sum[i % wDim]! += before;
+			squares[i % wDim]! += before * before;
+		}
+	}
+	const mean = sum.map((total) => total / samples);
+	const std = squares.map((total, i) => deviation(mean[i]!, total / samples));
+	return { mean: Float32Array.from(mean), std: Float32Array.from(std) };
 }
 
 /** Images [N, H, W, C] of latents z (N · Z values), without noise; `truncation` draws w towards its mean, 1: not at all. */

@@ -2,6 +2,7 @@
 // host and from one seed. CRI starts at one of them.
 import { type Engine, type HostTensor, type RandomStream, stream } from '../../engine/index.ts';
 import type { Prior } from '../prior.ts';
+import { drawnLatents } from '../statistics.ts';
 
 export interface CentroidOptions {
 	/** M: draws of w. */
@@ -10,8 +11,6 @@ export interface CentroidOptions {
 	clusters: number;
 }
 
-/** Draws mapped in one call. */
-const MANY = 512;
 /** Lloyd's algorithm has settled long before on clouds of w. */
 const MOST_ROUNDS = 50;
 
@@ -25,35 +24,22 @@ export function centroidsOf(
 	{ samples, clusters }: CentroidOptions,
 ): HostTensor {
 	const { wDim } = prior.generator;
-	const points = mappedDraws(engine, prior, samples);
+	const points = standardDraws(engine, prior, samples);
 	const data = kMeans(points, wDim, clusters, stream(SEED, 'centroids.start'));
 	return { shape: [clusters, wDim], data };
 }
 
-/** [samples · W], one draw after another. */
-function mappedDraws(engine: Engine, { generator, params, latent }: Prior, samples: number): Float32Array {
-	const { zDim, wDim } = generator;
-	const program = engine.compile({
-		name: 'draws of w',
-		state: params,
-		functions: {
-			map: {
-				inputs: { z: [MANY, zDim] },
-				run: (state, { z }) => ({ outputs: { w: generator.map(state, z!) } }),
-			},
-		},
-	});
-	try {
-		const points = new Float32Array(samples * wDim);
-		const draws = stream(SEED, 'centroids');
-		for (let first = 0; first < samples; first += MANY) {
-			const { w } = program.call('map', { z: draws.normals(first / MANY, MANY * zDim) });
-			points.set(w!.data.subarray(0, Math.min(MANY, samples - first) * wDim), first * wDim);
-		}
-		return points.map((value, i) => (value - latent.wMean[i % wDim]!) / latent.wStd[i % wDim]!);
-	} finally {
-		program.dispose();
+/** In units of the deviation of w around its mean, [samples · W], one draw after another. */
+function standardDraws(engine: Engine, prior: Prior, samples: number): Float32Array {
+	const { wMean, wStd } = prior.latent;
+	const D = wMean.length;
+	const points = new Float32Array(samples * D);
+	let at = 0;
+	for (const w of drawnLatents(engine, prior, stream(SEED, 'centroids'), samples)) {
+		points.set(w, at);
+		at += w.length;
 	}
+	return points.map((value, i) => (value - wMean[i % D]!) / wStd[i % D]!);
 }
 
 /**
