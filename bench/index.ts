@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { conv2d, type Engine, type EngineName, openEngine, stream } from '../engine/index.ts';
 import { inversionSubjects, largeInversion } from './inversion.ts';
 import { type Row, type Subject, timeAll } from './timing.ts';
-import { trainingSubjects } from './training.ts';
+import { trainingRun, trainingSubjects } from './training.ts';
 
 const { values: options } = parseArgs({
 	options: {
@@ -17,6 +17,13 @@ const { values: options } = parseArgs({
 		help: { type: 'boolean', default: false },
 	},
 });
+
+/** Vanilla; two members that share a batch; and as published, three members with a batch each. */
+const trained = [
+	{ label: 'vanilla' },
+	{ label: 'pair', rtil: { cuts: ['b4', 'b8'], family: 'pair', lambda: 0.5, sigma: 1 } },
+	{ label: 'three each', rtil: { cuts: ['b4', 'b8'], preset: 'published-code' } },
+];
 
 function yardstick(engine: Engine): Subject {
 	const x = { shape: [8, 64, 64, 64], data: stream(0, 'x').normals(0, 8 * 64 ** 3) };
@@ -83,6 +90,7 @@ if (options.help) {
 		dispatch(engine),
 		draws(),
 		...trainingSubjects(engine, 32, 16),
+		...trained.map((arm) => trainingRun(engine, 32, 16, arm)),
 		...trainingSubjects(engine, 64, 8),
 		...inversionSubjects(engine, await openEngine({ engine: engine.name, capture: false })),
 	];

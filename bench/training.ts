@@ -1,4 +1,8 @@
-// The training steps of StyleGAN2: losses, all gradients, Adam, as the trainer runs them.
+// The training steps of StyleGAN2: losses, all gradients, Adam, as the trainer runs them; and the trainer itself.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { openDataset, prepareDataset } from '../data/index.ts';
 import type { Engine } from '../engine/index.ts';
 import { stream } from '../engine/index.ts';
 import {
@@ -9,17 +13,23 @@ import {
 	initialState,
 	latentSource,
 	optimizerInput,
+	trainArm,
 } from '../trainer/index.ts';
 import type { Subject } from './timing.ts';
 
-/** D, G, R1 and path-length steps at a resolution, 64 channels everywhere. */
-export function trainingSubjects(engine: Engine, resolution: number, batch: number): Subject[] {
+/** 64 channels everywhere. */
+function configOf(resolution: number, batch: number, rtil?: object): ArmOf<'stylegan2'> {
 	const channels = Array<number>(Math.log2(resolution) - 1).fill(64);
-	const config = armConfigSchema.parse({
+	return armConfigSchema.parse({
 		model: { resolution, channels, zDim: 64, wDim: 64, mappingLayers: 4 },
+		...(rtil ? { rtil } : {}),
 		training: { batch },
-	});
-	const arm = buildArm(config as ArmOf<'stylegan2'>);
+	}) as ArmOf<'stylegan2'>;
+}
+
+/** D, G, R1 and path-length steps at a resolution. */
+export function trainingSubjects(engine: Engine, resolution: number, batch: number): Subject[] {
+	const arm = buildArm(configOf(resolution, batch));
 	const program = compileSteps(engine, arm, initialState(arm, 0));
 	const [part, pathPart] = [arm.parts[0]!, arm.pathParts[0]!];
 	const draw = { members: arm.members, cuts: arm.cuts, sigmas: arm.sigmas, mixing: 0.9 };
@@ -47,4 +57,51 @@ export function trainingSubjects(engine: Engine, resolution: number, batch: numb
 			if (name === 'g') program.call('average', { decay });
 		},
 	}));
+}
+
+/**
+ * An iteration of the trainer from end to end: data, all steps as often as they are due, weight average, logging; after
+ * what it begins with, without checkpoints.
+ */
+export function trainingRun(
+	engine: Engine,
+	resolution: number,
+	batch: number,
+	{ label, rtil }: { label: string; rtil?: object },
+): Subject {
+	const [warm, steps] = [16, 48];
+	return {
+		name: `stylegan2-${resolution} training ${label}`,
+		async run() {
+			const cache = mkdtempSync(path.join(tmpdir(), 'rtil-bench-'));
+			try {
+				const images = await prepareDataset({ kind: 'faces', count: 128, resolution, seed: 1 }, { cache });
+				using dataset = openDataset(images.file);
+				let from: { step: number; at: number } | undefined;
+				let to = { step: 0, at: 0 };
+				await trainArm({
+					run: 'bench',
+					arm: label,
+					config: configOf(resolution, batch, rtil),
+					seed: 0,
+					steps,
+					dataset,
+					directory: path.join(cache, 'checkpoints'),
+					checkpointEvery: { steps },
+					sampleEvery: { steps },
+					engine,
+					signal: new AbortController().signal,
+					now: () => performance.now(),
+					emit(event) {
+						if (event.type !== 'progress') return;
+						to = { step: event.step, at: performance.now() };
+						if (event.step >= warm) from ??= to;
+					},
+				});
+				return (to.at - from!.at) / (to.step - from!.step);
+			} finally {
+				rmSync(cache, { recursive: true, force: true });
+			}
+		},
+	};
 }
