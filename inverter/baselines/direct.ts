@@ -1,24 +1,16 @@
 // What solvers without a prior share: A x of a batch in a captured program, and their result as that of a solver that
 // takes one step.
 import type * as tf from '@tensorflow/tfjs-core';
-import type { HostTensor, Program, ProgramFunction, TensorMap } from '../../engine/index.ts';
+import type { HostTensor, Program, ProgramFunction } from '../../engine/index.ts';
 import { RtilError } from '../../errors/index.ts';
 import type { Measurements } from '../problems/index.ts';
 import { operatorFor, type ProblemSpec } from '../problems/registry.ts';
+import { prefixed, withPrefix } from '../solvers/plan.ts';
 import type { LayerHistory, Reconstruction, SolveContext, StopReason } from '../solvers/solver.ts';
-
-/** Entries below a prefix, the prefix cut off. */
-export function below(state: TensorMap, prefix: string): TensorMap {
-	return Object.fromEntries(
-		Object.entries(state)
-			.filter(([name]) => name.startsWith(prefix))
-			.map(([name, tensor]) => [name.slice(prefix.length), tensor]),
-	);
-}
 
 /** The operator's parameters as entries of a program's state. */
 export function operatorState({ parameters }: Measurements): Record<string, HostTensor> {
-	return Object.fromEntries(Object.entries(parameters).map(([name, value]) => [`op.${name}`, value]));
+	return prefixed('op.', parameters);
 }
 
 /** Programs of equal keys differ in the values of their state alone. */
@@ -51,7 +43,7 @@ export function withOperator<T>(
 				apply: {
 					inputs: { x: imageShape(measurements) },
 					run: (state, { x }) => ({
-						outputs: { y: operator.apply(below(state, 'op.'), x as tf.Tensor4D) },
+						outputs: { y: operator.apply(withPrefix(state, 'op.'), x as tf.Tensor4D) },
 					}),
 				},
 			},

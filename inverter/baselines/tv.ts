@@ -10,9 +10,10 @@ import { stream } from '../../engine/index.ts';
 import type { Prior } from '../prior.ts';
 import { type Measurements, pixels } from '../problems/index.ts';
 import { operatorFor } from '../problems/registry.ts';
+import { withPrefix } from '../solvers/plan.ts';
 import { SolveRecorder, type SolveSnapshot } from '../solvers/resume.ts';
 import type { LayerHistory, Progress, Reconstruction, SolveContext, Solver } from '../solvers/solver.ts';
-import { below, directResult, imageShape, operatorState, programKey } from './direct.ts';
+import { directResult, imageShape, operatorState, programKey } from './direct.ts';
 
 const schema = z.strictObject({
 	steps: z.int().min(1).max(100_000),
@@ -73,9 +74,9 @@ function compile(
 	const { image, keys } = measurements;
 	const lambdas = { lambda: [keys.length, 1] };
 	const apply = (state: TensorMap, x: tf.Tensor): tf.Tensor =>
-		operator.apply(below(state, 'op.'), x as tf.Tensor4D);
+		operator.apply(withPrefix(state, 'op.'), x as tf.Tensor4D);
 	const adjoint = (state: TensorMap, p: tf.Tensor): tf.Tensor4D =>
-		operator.adjoint(below(state, 'op.'), p, image);
+		operator.adjoint(withPrefix(state, 'op.'), p, image);
 	return engine.compile<Record<string, ProgramFunction>>({
 		name: `tv ${measurements.problem.kind}`,
 		state: startingState(measurements),
