@@ -53,11 +53,8 @@ export async function compare(
 	const { solvers, all } = solversOf(options);
 	const checkpoints = await Promise.all(folders.map(findCheckpoint));
 	const arms = armNames(checkpoints.map(({ manifest }) => manifest));
-	const images = await testImages(
-		options,
-		Number(checkpoints[0]!.manifest.architecture.generator.resolution),
-		signal,
-	);
+	const resolution = Number(checkpoints[0]!.manifest.architecture.generator.resolution);
+	const images = await testImages(options, resolution, signal);
 	const indices = Array.from({ length: Math.min(options.images, images.count) }, (_, i) => i);
 	const { engine, threads } = options;
 	const session = new InversionSession(
@@ -65,6 +62,9 @@ export async function compare(
 	);
 	const store = await CellStore.open(options.rows);
 	const cuts = await cutsOf(session, checkpoints);
+	// Networks that judge, and that perceptual terms may take: with others, rows are others.
+	const judges = await session.judges([1, resolution, resolution, 3]);
+	const known = Object.values(judges).flatMap((judge) => (judge ? [judge.label] : []));
 
 	/** Whether a solver takes the prior and the problem: one that was named for itself has to. */
 	async function serves(dir: string, solver: unknown, problem: ProblemSpec): Promise<boolean> {
@@ -90,6 +90,7 @@ export async function compare(
 					problem,
 					solver: parseSolver(solver, '--solver'),
 					...(cuts ? { cuts } : {}),
+					...(known.length > 0 ? { known } : {}),
 					images: [images.fingerprint, indices.length],
 					seed: options.seed,
 				});

@@ -2,8 +2,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
+import { encodeTorch } from '../../checkpoints/index.ts';
 import { encodePng } from '../../data/index.ts';
 import { temporaryFolder } from '../bus/server.ts';
+import { faceState } from '../checkpoints/face-files.ts';
 import { picture, writeTinyCheckpoint } from '../inverter/node-fixture.ts';
 import { runRtil } from './rtil.ts';
 
@@ -55,6 +57,37 @@ test('two checkpoints by two solvers; what is in the file of rows is not done ag
 	const other = await run('--seed', '1');
 	t.notDeepEqual(other.rows[0].psnr, rows[0].psnr);
 	t.true((await readFile(path.join(dir, 'kept.jsonl'), 'utf8')).startsWith(kept));
+});
+
+test('rows of a time when fewer networks judged are done again', async (t) => {
+	const dir = await temporaryFolder(t);
+	await writeTinyCheckpoint(path.join(dir, 'vanilla'));
+	await writeFile(path.join(dir, 'face.pth'), encodeTorch(faceState()));
+	// The user's own caches are not touched.
+	const env = { cwd: dir, RTIL_CACHE: path.join(dir, 'cache') };
+	const compare = async (): Promise<{ identity?: number; psnr: number }[]> => {
+		const words = [
+			'compare',
+			'vanilla',
+			'--images',
+			'1',
+			'--solver',
+			'mean',
+			'--rows',
+			'rows.jsonl',
+			'--json',
+		];
+		const { code, out, err } = await runRtil(t, [...words, '--engine', 'wasm'], env);
+		t.is(code, 0, err);
+		return JSON.parse(out).rows;
+	};
+	const [before] = await compare();
+	t.is(before!.identity, undefined);
+	const { code, err } = await runRtil(t, ['weights', 'add', 'face.pth'], env);
+	t.is(code, 0, err);
+	const [after] = await compare();
+	t.true(after!.identity! >= -1 && after!.identity! <= 1);
+	t.is(after!.psnr, before!.psnr);
 });
 
 test('of a folder that was split, the part that training has not seen', async (t) => {
