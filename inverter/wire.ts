@@ -5,6 +5,7 @@ import * as grpc from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { expected, RtilError, Status } from '../errors/index.ts';
 import { protoFolder } from '../proto/index.ts';
+import type { Quality } from './quality.ts';
 
 export interface WireTensor {
 	shape: number[];
@@ -64,7 +65,10 @@ export interface WireInvertRequest {
 	timeLimitSeconds: number;
 }
 
-export interface WireReconstruction {
+/** What was judged; a field that is null or absent there is absent here. */
+type WireQuality = { [Name in keyof Quality]?: NonNullable<Quality[Name]> };
+
+export interface WireReconstruction extends WireQuality {
 	index: number;
 	name: string;
 	image: WireTensor;
@@ -75,20 +79,7 @@ export interface WireReconstruction {
 	stopReason: string;
 	steps: number;
 	seconds: number;
-	psnr?: number;
-	ssim?: number;
 	oraclePsnr?: number;
-	holePsnr?: number;
-	holeSsim?: number;
-	compositedPsnr?: number;
-	compositedSsim?: number;
-	lpips?: number;
-	lpipsBy?: string;
-	msssim?: number;
-	identity?: number;
-	identityBy?: string;
-	niqe?: number;
-	niqeBy?: string;
 	perceptual?: string;
 	measurement: Uint8Array;
 	spread: Uint8Array;

@@ -1,10 +1,11 @@
 // Identity similarity as a metric: whether a face network takes two images for the same person. Images in host memory in,
 // numbers out, on an engine that the caller has opened; what a face network is, is in models/face.ts.
 //   s(a, b) = ⟨f(a), f(b)⟩ / (‖f(a)‖ ‖f(b)‖)
-import type { Engine, Program, ProgramFunction } from '../engine/index.ts';
+import type { Engine, ProgramFunction } from '../engine/index.ts';
 import { expected } from '../errors/index.ts';
 import type { FaceWeights } from '../models/index.ts';
 import { geometryOf, type Images, pairGeometry } from './images.ts';
+import { SizedProgram } from './sized-program.ts';
 
 /** A face network with its weights on an engine; numbers of another network are not comparable. */
 export interface IdentityMetric {
@@ -30,34 +31,23 @@ export async function openIdentity(engine: Engine, face: FaceWeights): Promise<I
 	const { faceImages } = await import('../models/index.ts');
 	const { name, network, input, params } = face;
 	const label = `identity (${name})`;
-	let program: Program<Embed> | undefined;
-	let compiled = '';
-
-	/** The program for images of one size; that of another size makes room for it. */
-	function programFor(height: number, width: number): Program<Embed> {
-		const size = `${height}×${width}`;
-		if (program && compiled === size) return program;
-		program?.dispose();
-		program = engine.compile<Embed>({
-			name: `${label} of ${size}`,
-			state: params,
-			functions: {
-				embed: {
-					inputs: { image: [1, height, width, 3] },
-					run: (state, { image }) => ({
-						outputs: { embedding: network.embed(state, faceImages(image!, network, input)) },
-					}),
-				},
+	const programs = new SizedProgram<Embed>(engine, (height, width) => ({
+		name: `${label} of ${height}×${width}`,
+		state: params,
+		functions: {
+			embed: {
+				inputs: { image: [1, height, width, 3] },
+				run: (state, { image }) => ({
+					outputs: { embedding: network.embed(state, faceImages(image!, network, input)) },
+				}),
 			},
-		});
-		compiled = size;
-		return program;
-	}
+		},
+	}));
 
 	function embed(images: Images): Float64Array[] {
 		const { count, height, width, channels } = geometryOf(images);
 		if (channels !== 3) throw expected('colour images', label, images.shape);
-		const one = programFor(height, width);
+		const one = programs.of(height, width);
 		const size = height * width * channels;
 		return Array.from({ length: count }, (_, n) => {
 			const pixels = images.data.subarray(n * size, (n + 1) * size);
@@ -82,10 +72,7 @@ export async function openIdentity(engine: Engine, face: FaceWeights): Promise<I
 				return Math.min(1, Math.max(-1, value));
 			});
 		},
-		dispose() {
-			program?.dispose();
-			program = undefined;
-		},
+		dispose: () => programs.dispose(),
 	};
 }
 

@@ -1,10 +1,11 @@
 // Features of images for FID and KID: images in host memory in, 2048 numbers an image out, on an engine that the caller
 // has opened. The network is in models/; loaded only when asked for, so that the room's statistics need no tensors.
-import type { Engine, HostTensors, Program, ProgramFunction } from '../engine/index.ts';
+import type { Engine, HostTensors, ProgramFunction } from '../engine/index.ts';
 import { RtilError } from '../errors/index.ts';
 import type { InceptionConfig } from '../models/index.ts';
 import type { Features } from './features.ts';
 import { geometryOf, type Images } from './images.ts';
+import { SizedProgram } from './sized-program.ts';
 
 /** An Inception with its weights on an engine. */
 export interface InceptionMetric {
@@ -29,27 +30,16 @@ export async function openInception(
 ): Promise<InceptionMetric> {
 	const { inception, INCEPTION_FEATURES } = await import('../models/index.ts');
 	const network = inception(config);
-	let program: Program<One> | undefined;
-	let compiled = '';
-
-	/** The program for images of one size; that of another size makes room for it. */
-	function programFor(height: number, width: number): Program<One> {
-		const size = `${height}×${width}`;
-		if (program && compiled === size) return program;
-		program?.dispose();
-		program = engine.compile<One>({
-			name: `Inception of ${size}`,
-			state: params,
-			functions: {
-				run: {
-					inputs: { image: [1, height, width, 3] },
-					run: (state, { image }) => ({ outputs: { features: network.features(state, image!) } }),
-				},
+	const programs = new SizedProgram<One>(engine, (height, width) => ({
+		name: `Inception of ${height}×${width}`,
+		state: params,
+		functions: {
+			run: {
+				inputs: { image: [1, height, width, 3] },
+				run: (state, { image }) => ({ outputs: { features: network.features(state, image!) } }),
 			},
-		});
-		compiled = size;
-		return program;
-	}
+		},
+	}));
 
 	return {
 		features(images) {
@@ -60,7 +50,7 @@ export async function openInception(
 					`Expected colour images for Inception but received [${images.shape}]`,
 				);
 			}
-			const one = programFor(height, width);
+			const one = programs.of(height, width);
 			const size = height * width * channels;
 			const data = new Float32Array(count * INCEPTION_FEATURES);
 			for (let n = 0; n < count; n++) {
@@ -71,9 +61,6 @@ export async function openInception(
 			}
 			return { shape: [count, INCEPTION_FEATURES], data };
 		},
-		dispose() {
-			program?.dispose();
-			program = undefined;
-		},
+		dispose: () => programs.dispose(),
 	};
 }

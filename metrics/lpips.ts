@@ -1,9 +1,10 @@
 // LPIPS as a metric: images in host memory in, numbers out, on an engine that the caller has opened. The formula and the
 // networks are in models/; loaded only when asked for, so that the room's statistics need no tensors.
-import type { Engine, Program, ProgramFunction } from '../engine/index.ts';
+import type { Engine, ProgramFunction } from '../engine/index.ts';
 import { RtilError } from '../errors/index.ts';
 import type { Lpips, LpipsWeights } from '../models/index.ts';
 import { type Images, pairGeometry } from './images.ts';
+import { SizedProgram } from './sized-program.ts';
 
 export interface LpipsOptions {
 	/** Limit both images to [-1, 1], what can be shown, before comparing; default true. */
@@ -35,17 +36,10 @@ type Pair = Record<'measure', ProgramFunction>;
 export async function openLpips(engine: Engine, weights: LpipsWeights): Promise<LpipsMetric> {
 	const { lpips } = await import('../models/index.ts');
 	const metric: Lpips = lpips(weights);
-	let program: Program<Pair> | undefined;
-	let compiled = '';
-
-	/** The program for pairs of one size; that of another size makes room for it. */
-	function programFor(height: number, width: number): Program<Pair> {
-		const size = `${height}×${width}`;
-		if (program && compiled === size) return program;
-		program?.dispose();
+	const programs = new SizedProgram<Pair>(engine, (height, width) => {
 		const shape = [1, height, width, 3];
-		program = engine.compile<Pair>({
-			name: `${metric.label} of ${size}`,
+		return {
+			name: `${metric.label} of ${height}×${width}`,
 			state: weights.params,
 			functions: {
 				measure: {
@@ -53,10 +47,8 @@ export async function openLpips(engine: Engine, weights: LpipsWeights): Promise<
 					run: (params, { a, b }) => ({ outputs: { distance: metric.distance(params, a!, b!) } }),
 				},
 			},
-		});
-		compiled = size;
-		return program;
-	}
+		};
+	});
 
 	return {
 		network: metric.network,
@@ -73,7 +65,7 @@ export async function openLpips(engine: Engine, weights: LpipsWeights): Promise<
 					'Use another network, or images of a higher resolution.',
 				);
 			}
-			const one = programFor(height, width);
+			const one = programs.of(height, width);
 			const size = height * width * channels;
 			const image = ({ data }: Images, n: number): Float32Array =>
 				Float32Array.from(data.subarray(n * size, (n + 1) * size), (value) =>
@@ -84,9 +76,6 @@ export async function openLpips(engine: Engine, weights: LpipsWeights): Promise<
 				return distance!.data[0]!;
 			});
 		},
-		dispose() {
-			program?.dispose();
-			program = undefined;
-		},
+		dispose: () => programs.dispose(),
 	};
 }
