@@ -24,12 +24,18 @@ import type { Progress } from './progress.ts';
 import { parseSpec } from './spec.ts';
 
 export interface ComparisonOptions {
+	/** Folder of photographs; absent: drawn faces. */
 	testData?: string;
+	/** Of that folder, the share that a split keeps from training, in (0, 1): only that part is used. */
 	holdout?: number;
+	/** At most so many. */
 	images: number;
+	/** `KIND:key=value,…`, or `all`. */
 	problem?: string[];
 	solver?: string[];
+	/** Of the measurements. */
 	seed: number;
+	/** File that keeps the rows of each cell. */
 	rows?: string;
 	threads?: number;
 	engine?: 'auto' | 'gpu' | 'native' | 'wasm';
@@ -42,7 +48,12 @@ export interface Comparison {
 	reference: string;
 }
 
-/** Inverts with each checkpoint, the first being the reference; rows of cells that are in the file of `rows` are taken from it. */
+/**
+ * Inverts with each checkpoint, the first being the reference; cells that the file of `rows` has are taken from it.
+ *
+ * @throws INVALID_INPUT for options, MISMATCH where a solver named for itself cannot serve, NOT_FOUND for a checkpoint, or
+ * the signal's reason.
+ */
 export async function compare(
 	folders: readonly string[],
 	options: ComparisonOptions,
